@@ -1,0 +1,115 @@
+"""Who is calling: JSON Web Tokens (RFC 7519), signed with a secret that Secrets Manager keeps and rotates."""
+
+import hashlib
+import time
+import uuid
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import jwt
+
+from common.aws import get_client
+from common.config import get_settings
+from common.errors import UnauthorizedError
+
+TOKEN_SECONDS = 6 * 3600
+_KEYS_SECONDS = 300
+_UNKNOWN_KEY_SECONDS = 10
+_STAGES = ("AWSCURRENT", "AWSPREVIOUS")
+
+
+@dataclass(frozen=True)
+class Identity:
+    """A signed-in user, as the authorizer's context tells the handlers."""
+
+    user_id: int
+    username: str
+
+
+@dataclass(frozen=True)
+class _Key:
+    kid: str
+    secret: str
+
+
+class SigningKeys:
+    """The secret's current and previous version; a token names the one it was signed with by `kid`, a digest of it.
+
+    A digest rather than the version's id, so that a secret restored elsewhere keeps its tokens valid.
+    """
+
+    def __init__(self) -> None:
+        self._keys: dict[str, _Key] = {}
+        self._read_at = float("-inf")
+
+    def current(self) -> _Key:
+        """The key that new tokens are signed with."""
+        self._refresh(_KEYS_SECONDS)
+        return self._keys["AWSCURRENT"]
+
+    def find(self, kid: object) -> _Key | None:
+        """The key of that id. An unknown one may be newer than what was read, so the secret is read again, though not for every forged token."""
+        self._refresh(_KEYS_SECONDS)
+        if not self._with_id(kid):
+            self._refresh(_UNKNOWN_KEY_SECONDS)
+        return self._with_id(kid)
+
+    def _with_id(self, kid: object) -> _Key | None:
+        return next((key for key in self._keys.values() if key.kid == kid), None)
+
+    def _refresh(self, seconds: float) -> None:
+        if time.monotonic() - self._read_at < seconds:
+            return
+        client = get_client("secretsmanager")
+        keys = {}
+        for stage in _STAGES:
+            try:
+                value = client.get_secret_value(SecretId=get_settings().jwt_secret_id, VersionStage=stage)
+            except client.exceptions.ResourceNotFoundException:
+                if stage == "AWSCURRENT":
+                    raise
+                continue
+            secret = value["SecretString"]
+            keys[stage] = _Key(kid=hashlib.sha256(secret.encode()).hexdigest()[:16], secret=secret)
+        self._keys, self._read_at = keys, time.monotonic()
+
+
+@cache
+def get_signing_keys() -> SigningKeys:
+    """The process's signing keys."""
+    return SigningKeys()
+
+
+def issue_token(user_id: int, username: str) -> str:
+    """A token that identifies the user for six hours."""
+    key, now = get_signing_keys().current(), int(time.time())
+    claims = {"sub": str(user_id), "username": username, "iat": now, "exp": now + TOKEN_SECONDS, "jti": str(uuid.uuid4())}
+    return jwt.encode(claims, key.secret, algorithm="HS256", headers={"kid": key.kid})
+
+
+def authenticate(authorization: str | None) -> Identity:
+    """The user that an `Authorization: Bearer <token>` header speaks for.
+
+    Raises UnauthorizedError for a token that is missing, malformed, expired, or not signed by us with HS256.
+    """
+    scheme, _, token = (authorization or "").partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise UnauthorizedError("a bearer token is needed")
+    return identify(token.strip())
+
+
+def identify(token: str) -> Identity:
+    """The user that a token speaks for. Raises UnauthorizedError as `authenticate` does."""
+    try:
+        key = get_signing_keys().find(jwt.get_unverified_header(token).get("kid"))
+        if key is None:
+            raise UnauthorizedError("the token is signed with an unknown key")
+        claims: dict[str, Any] = jwt.decode(
+            token, key.secret, algorithms=["HS256"], options={"require": ["sub", "username", "iat", "exp", "jti"]}
+        )
+        return Identity(user_id=int(claims["sub"]), username=str(claims["username"]))
+    except jwt.ExpiredSignatureError:
+        raise UnauthorizedError("the token has expired", code="token_expired") from None
+    except (jwt.InvalidTokenError, ValueError):
+        raise UnauthorizedError("the token is not valid") from None

@@ -1,0 +1,146 @@
+"""Cache-aside in Redis: entities that no slow reader can turn back, lists that one write makes void.
+
+An entity is kept as `<version>:<json>`, and is only ever replaced by a version that is not older. A deleted one leaves a
+tombstone, a version without JSON. A list is kept under a token that every write changes, so whoever was still reading the
+old rows files them where nobody looks any more.
+"""
+
+import hashlib
+import json
+import time
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from redis import Redis
+
+from common.observability import logger
+from common.redis_client import call_script, failures, try_redis
+
+ENTITY_SECONDS = 24 * 3600
+TRANSACTION_SECONDS = 3600
+_WARM_UP_SECONDS = 30
+
+# Versions are compared as numbers; equal ones may be replaced, since they say the same.
+_PUT_IF_NOT_OLDER = """
+for i, key in ipairs(KEYS) do
+  local version, value = ARGV[2 * i], ARGV[2 * i + 1]
+  local held = redis.call('GET', key)
+  if not held or tonumber(string.match(held, '^%d+')) <= tonumber(version) then
+    redis.call('SET', key, version .. ':' .. value, 'EX', ARGV[1])
+  end
+end
+"""
+
+Json = dict[str, Any]
+
+
+class Gone:
+    """What the cache says of an entity that was deleted."""
+
+
+GONE = Gone()
+
+
+@dataclass(frozen=True)
+class EntityCache:
+    """The cached entities of one kind ("product"), and the lists they appear in."""
+
+    kind: str
+    seconds: int = ENTITY_SECONDS
+
+    def key(self, entity_id: int) -> str:
+        """Where an entity is kept."""
+        return f"{self.kind}:{entity_id}"
+
+    def get(self, entity_id: int) -> Json | Gone | None:
+        """The entity, GONE if it was deleted, None if the cache does not know."""
+        return self.get_many([entity_id]).get(entity_id)
+
+    def get_many(self, entity_ids: Iterable[int]) -> dict[int, Json | Gone]:
+        """Those of the entities that the cache knows, in one round trip."""
+        ids = list(dict.fromkeys(entity_ids))
+        if not ids:
+            return {}
+        held = try_redis(lambda client: client.mget([self.key(i) for i in ids]), [None] * len(ids))
+        return {i: _decode(value) for i, value in zip(ids, held, strict=True) if value is not None}
+
+    def put(self, entities: Iterable[Mapping[str, Any]], *, insist: bool = False) -> None:
+        """Keep entities (each with `id` and `version`) unless newer ones are held. Writers insist, readers do not."""
+        self._put([(e["id"], e["version"], json.dumps(e, separators=(",", ":"))) for e in entities], insist=insist)
+
+    def bury(self, entity_id: int, version: int) -> None:
+        """Say that the entity is deleted, as of `version`."""
+        self._put([(entity_id, version, "")], insist=True)
+
+    def _put(self, entries: list[tuple[int, int, str]], *, insist: bool) -> None:
+        if not entries:
+            return
+        keys = [self.key(entity_id) for entity_id, _, _ in entries]
+        arguments = [self.seconds, *(part for _, version, value in entries for part in (version, value))]
+        try_redis(lambda client: call_script(client, _PUT_IF_NOT_OLDER, keys, arguments), None, insist=insist)
+
+    def void_lists(self) -> None:
+        """Make every cached list of this kind void."""
+        try_redis(lambda client: client.set(f"{self.kind}:lists", uuid.uuid4().hex), None, insist=True)
+
+    def listed(self, query: Mapping[str, Any], load: Callable[[], Json]) -> Json:
+        """The list that answers `query`, from the cache or from `load`."""
+        fresh = uuid.uuid4().hex
+        token = try_redis(lambda client: client.set(f"{self.kind}:lists", fresh, nx=True, get=True) or fresh, None)
+        if token is None:
+            return load()
+        digest = hashlib.sha256(json.dumps(query, sort_keys=True, default=str).encode()).hexdigest()[:32]
+        key = f"{self.kind}:list:{token}:{digest}"
+        held = try_redis(lambda client: client.get(key), None)
+        if held is not None:
+            return dict(json.loads(held))
+        answer = load()
+        text = json.dumps(answer, separators=(",", ":"))
+        try_redis(lambda client: client.set(key, text, ex=TRANSACTION_SECONDS), None)
+        return answer
+
+
+def _decode(held: str) -> Json | Gone:
+    _, _, value = held.partition(":")
+    return dict(json.loads(value)) if value else GONE
+
+
+@dataclass
+class WarmUp:
+    """Loads a service's cache before its first answer; one execution environment loads, the others wait for it."""
+
+    kind: str
+    load: Callable[[], int]
+    _known_at: int = -1
+
+    def ensure(self) -> None:
+        """Return once the cache is warm, or at once when Redis is away. Asks Redis again only after it was away."""
+        if self._known_at == failures():
+            return
+        known_at = failures()
+        deadline = time.monotonic() + _WARM_UP_SECONDS
+        while not self.is_warm() and failures() == known_at and time.monotonic() < deadline:
+            if try_redis(lambda client: bool(client.set(f"{self.kind}:warming", "1", nx=True, ex=_WARM_UP_SECONDS)), otherwise=False):
+                self._warm_up()
+                break
+            time.sleep(0.01)
+        self._known_at = known_at
+
+    def is_warm(self) -> bool:
+        """Whether some environment has loaded the cache since Redis started."""
+        return bool(try_redis(lambda client: client.exists(f"{self.kind}:warm"), 0))
+
+    def _warm_up(self) -> None:
+        began = time.perf_counter()
+        try:
+            count = self.load()
+
+            def say_so(client: Redis) -> None:
+                client.set(f"{self.kind}:warm", count)
+
+            try_redis(say_so, None)
+            logger.info("cache_warmed", kind=self.kind, entities=count, seconds=round(time.perf_counter() - began, 3))
+        finally:
+            try_redis(lambda client: client.delete(f"{self.kind}:warming"), 0)

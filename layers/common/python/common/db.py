@@ -1,0 +1,142 @@
+"""The database: one engine per process, one commit per request, and what is to happen after that commit."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any, TypeVar
+
+import stamina
+from sqlalchemy import URL, Engine, create_engine
+from sqlalchemy.dialects.mysql import DATETIME
+from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.orm import DeclarativeBase, Session
+from sqlalchemy.types import TypeDecorator
+
+from common.config import get_settings
+from common.errors import UnavailableError
+from common.observability import logger
+
+Result = TypeVar("Result")
+
+# https://mariadb.com/kb/en/mariadb-error-code-reference/
+_DEADLOCK, _LOCK_WAIT_TIMEOUT = 1213, 1205
+_DUPLICATE, _ROW_IS_REFERENCED, _NO_REFERENCED_ROW = 1062, 1451, 1452
+
+
+class Base(DeclarativeBase):
+    """Base of every service's tables. Constraints and indexes are the migrations' to say."""
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """DATETIME(6) that holds UTC and gives it back as an aware datetime."""
+
+    impl = DATETIME(fsp=6)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Any) -> datetime | None:  # noqa: ARG002
+        return value.astimezone(UTC).replace(tzinfo=None) if value else None
+
+    def process_result_value(self, value: datetime | None, dialect: Any) -> datetime | None:  # noqa: ARG002
+        return value.replace(tzinfo=UTC) if value else None
+
+
+def utc_now() -> datetime:
+    """The present moment, aware."""
+    return datetime.now(UTC)
+
+
+def database_url() -> URL:
+    """Where the database is, from the settings."""
+    settings = get_settings()
+    return URL.create(
+        "mysql+pymysql",
+        username=settings.database_user,
+        password=settings.database_password.get_secret_value(),
+        host=settings.database_host,
+        port=settings.database_port,
+        database=settings.database_name,
+        query={"charset": "utf8mb4"},
+    )
+
+
+@cache
+def get_engine() -> Engine:
+    """The process's engine: an execution environment serves one request at a time, so one connection and one to spare."""
+    return create_engine(
+        database_url(),
+        pool_size=1,
+        max_overflow=1,
+        pool_pre_ping=True,
+        isolation_level="READ COMMITTED",
+        connect_args={"connect_timeout": 3, "read_timeout": 25, "write_timeout": 25, "init_command": "SET time_zone = '+00:00'"},
+    )
+
+
+def after_commit(session: Session, action: Callable[[], object]) -> None:
+    """Have `action` done once the session's transaction is committed; it cannot fail the request any more."""
+    session.info.setdefault("after_commit", []).append(action)
+
+
+@contextmanager
+def transaction() -> Iterator[Session]:
+    """A session whose work is committed at the end, or rolled back on any error.
+
+    Raises UnavailableError when the database cannot be reached.
+    """
+    try:
+        with Session(get_engine(), expire_on_commit=False) as session:
+            with session.begin():
+                yield session
+            actions = session.info.pop("after_commit", [])
+    except (OperationalError, InterfaceError) as error:
+        if is_lock_conflict(error):
+            raise
+        logger.warning("database_unavailable", error=str(error.orig))
+        raise UnavailableError("the database cannot be reached", code="database_unavailable") from error
+    for action in actions:
+        try:
+            action()
+        except Exception:
+            logger.exception("after_commit_action_failed")
+
+
+def in_transaction(effect: Callable[[Session], Result]) -> Result:
+    """Run `effect` in a transaction of its own, again from the start when the database picked it as a deadlock's victim.
+
+    Raises UnavailableError when the conflict does not go away or the database cannot be reached.
+    """
+    try:
+        for attempt in stamina.retry_context(on=is_lock_conflict, attempts=8, wait_initial=0.005, wait_jitter=0.05, wait_max=0.5, timeout=10):
+            with attempt, transaction() as session:
+                return effect(session)
+    except OperationalError as error:
+        raise UnavailableError("the database is too busy with the same rows", code="lock_conflict") from error
+    raise AssertionError("a retry context ends with a result or an error")
+
+
+def mysql_error_number(error: BaseException) -> int | None:
+    """The server's error number, where `error` came from the server."""
+    if isinstance(error, DBAPIError) and error.orig is not None and error.orig.args and isinstance(error.orig.args[0], int):
+        return error.orig.args[0]
+    return None
+
+
+def is_lock_conflict(error: Exception) -> bool:
+    """A deadlock or a lock wait that ran out: the whole transaction may be tried again."""
+    return mysql_error_number(error) in {_DEADLOCK, _LOCK_WAIT_TIMEOUT}
+
+
+def is_duplicate(error: IntegrityError) -> bool:
+    """A unique key already holds this value."""
+    return mysql_error_number(error) == _DUPLICATE
+
+
+def is_still_referenced(error: IntegrityError) -> bool:
+    """Other rows point to the one that was to go."""
+    return mysql_error_number(error) == _ROW_IS_REFERENCED
+
+
+def is_missing_reference(error: IntegrityError) -> bool:
+    """The row pointed to does not exist (any more)."""
+    return mysql_error_number(error) == _NO_REFERENCED_ROW

@@ -1,0 +1,56 @@
+"""Types of the fields in requests and responses: what is fit for a column, and how decimals look in JSON."""
+
+from decimal import Decimal
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, StringConstraints
+
+MAX_ID = 2**31 - 1
+
+
+def storable(text: str) -> str:
+    """Text that MySQL can keep and a terminal can show: no lone surrogates, no control characters."""
+    if any(ord(c) < 32 or 0x7F <= ord(c) < 0xA0 or 0xD800 <= ord(c) <= 0xDFFF for c in text):
+        raise ValueError("must not contain control characters or unpaired surrogates")
+    return text
+
+
+def _number(value: Any) -> Any:
+    """A JSON number, rather than a text that looks like one or a boolean."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)):
+        raise ValueError("must be a number")  # noqa: TRY004  # pydantic reports ValueErrors
+    return value
+
+
+def as_json_number(value: Decimal) -> int | float:
+    """A decimal as the JSON number that reads back to it (columns hold at most 15 significant digits)."""
+    return int(value) if value == value.to_integral_value() else float(value)
+
+
+def text(max_length: int) -> Any:
+    """A text that must say something and fits a column of `max_length` characters."""
+    return Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=max_length), AfterValidator(storable)]
+
+
+Number = Annotated[Decimal, BeforeValidator(_number), PlainSerializer(as_json_number, return_type=float, when_used="json")]
+Money = Annotated[Number, Field(ge=0, max_digits=12, decimal_places=2)]
+Quantity = Annotated[Number, Field(gt=0, max_digits=12, decimal_places=3)]
+StockLevel = Annotated[Number, Field(ge=0, max_digits=12, decimal_places=3)]
+Delta = Annotated[Number, Field(max_digits=12, decimal_places=3)]
+Id = Annotated[int, Field(ge=1, le=MAX_ID, strict=True)]
+
+
+class Payload(BaseModel):
+    """Base of what clients send: an unknown field is an error rather than silence."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Shape(BaseModel):
+    """Base of what services answer, read off a row."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    def document(self) -> dict[str, Any]:
+        """As JSON types."""
+        return self.model_dump(mode="json")

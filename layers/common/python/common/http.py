@@ -1,0 +1,188 @@
+"""The HTTP side of a service: a Chalice app whose routes parse, call and shape, and whose every error has one form."""
+
+import functools
+import json
+import time
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any, TypeVar
+
+from chalice import Chalice, Response
+from chalice.app import AuthRequest, AuthResponse, Request
+from pydantic import BaseModel, ValidationError
+
+from common import auth
+from common.config import get_settings
+from sqlalchemy.orm import Session
+
+from common.db import in_transaction
+from common.errors import InvalidError, MalformedError, ProblemError, UnauthorizedError
+from common.fields import MAX_ID
+from common.idempotency import Attempt
+from common.observability import current_trace_id, logger, trace
+
+Model = TypeVar("Model", bound=BaseModel)
+View = Callable[..., Any]
+
+
+class ServiceApp(Chalice):
+    """A service's routes.
+
+    Behind the gateway its authorizer has already decided who gets in; under `chalice local` the app's own does the same.
+    A body is read as JSON whatever its content type says, since every route takes JSON and nothing else.
+    """
+
+    current_request: Request
+
+    def __init__(self, service: str, before_request: Callable[[], None] = lambda: None) -> None:
+        super().__init__(app_name=service, configure_logs=False)
+        self.service = service
+        self._before_request = before_request
+        self._local_authorizer = self.authorizer(name="jwt")(_authorize_locally)
+
+    def route(self, path: str, *, public: bool = False, **options: Any) -> Callable[[View], View]:
+        """As Chalice's; `public` routes need no token."""
+        if not public:
+            options["authorizer"] = self._local_authorizer
+        register = super().route(path, content_types=[], **options)
+        return lambda view: register(self._answering(view))  # type: ignore[no-any-return]
+
+    def _answering(self, view: View) -> View:
+        """The view under the request's trace, its errors rendered as problem+json, its answer with CORS headers and logged."""
+
+        @functools.wraps(view)
+        def answering(**path: Any) -> Response:
+            request, began = self.current_request, time.perf_counter()
+            with trace(request.headers.get("x-trace-id"), request.context.get("requestId")):
+                try:
+                    self._before_request()
+                    response = as_response(view(**path))
+                except ProblemError as problem:
+                    response = problem_response(problem, request)
+                except Exception:
+                    logger.exception("unhandled_error", route=request.context.get("resourcePath"))
+                    response = problem_response(ProblemError("something went wrong on our side"), request)
+                response.headers.update(self._common_headers())
+                logger.info(
+                    "request",
+                    service=self.service,
+                    method=request.method,
+                    route=request.context.get("resourcePath"),
+                    status=response.status_code,
+                    milliseconds=round((time.perf_counter() - began) * 1000, 2),
+                )
+                return response
+
+        return answering
+
+    def _common_headers(self) -> dict[str, str]:
+        headers = {"X-Trace-Id": current_trace_id(), "Cache-Control": "no-store"}
+        origin = self.current_request.headers.get("origin")
+        if origin in get_settings().origins:
+            headers |= {"Access-Control-Allow-Origin": origin, "Access-Control-Expose-Headers": "X-Trace-Id, Location, Retry-After, Idempotency-Replayed"}
+        return headers | {"Vary": "Origin"}
+
+    @property
+    def identity(self) -> auth.Identity:
+        """Who is calling, as the authorizer told. Raises UnauthorizedError where nobody asked the authorizer."""
+        context = self.current_request.context.get("authorizer") or {}
+        try:
+            return auth.Identity(user_id=int(context["user_id"]), username=str(context["username"]))
+        except (KeyError, ValueError):
+            raise UnauthorizedError("nobody is signed in") from None
+
+    def body(self, model: type[Model]) -> Model:
+        """The request's JSON body. Raises MalformedError if it is no JSON object, InvalidError naming each unfit field."""
+        document = parse_json(self.current_request.raw_body)
+        try:
+            return model.model_validate(document)
+        except ValidationError as error:
+            raise InvalidError.from_pydantic(error) from None
+
+    def query(self, model: type[Model], **more: Any) -> Model:
+        """The query parameters, with `more` from the path. Raises InvalidError naming each unfit one."""
+        given = self.current_request.query_params
+        parameters: dict[str, Any] = {}
+        for name in given or {}:
+            values = given.getlist(name)
+            if len(values) > 1:
+                raise InvalidError.of_field(name, "may be given only once")
+            parameters[name] = values[0]
+        try:
+            return model.model_validate({**parameters, **more})
+        except ValidationError as error:
+            raise InvalidError.from_pydantic(error) from None
+
+    def create(self, effect: Callable[[Session], dict[str, Any]], *, location: str | None = None) -> Response:
+        """201 with what `effect` created, once per Idempotency-Key. `location` is the path that the new id is put behind."""
+        request = self.current_request
+        context = request.context.get("authorizer") or {}
+        attempt = Attempt(
+            scope=f"{context.get('user_id', '-')} {request.method} {_path_of(request)}"[:120],
+            key=request.headers.get("idempotency-key"),
+            payload=request.raw_body or b"",
+        )
+        document, replayed = attempt.run(effect)
+        headers = {"Location": f"{location}/{document['id']}"} if location else {}
+        if replayed:
+            headers["Idempotency-Replayed"] = "true"
+        return json_response(document, status=201, headers=headers)
+
+    def change(self, effect: Callable[[Session], dict[str, Any]]) -> dict[str, Any]:
+        """What `effect` made of something that exists, committed."""
+        return in_transaction(effect)
+
+
+def _authorize_locally(request: AuthRequest) -> AuthResponse:
+    """Chalice's own authorizer, used by `chalice local` only: AWS and LocalStack ask `authorizer.app`."""
+    try:
+        identity = auth.authenticate(request.token)
+    except UnauthorizedError:
+        return AuthResponse(routes=[], principal_id="nobody")
+    context = {"user_id": str(identity.user_id), "username": identity.username}
+    return AuthResponse(routes=["*"], principal_id=str(identity.user_id), context=context)
+
+
+def _path_of(request: Request) -> str:
+    """The path as it was asked for; Chalice's `request.path` is the route's pattern."""
+    return str(request.to_original_event().get("path") or request.path)
+
+
+def path_id(name: str, text: str) -> int:
+    """An id from the path. Raises InvalidError if it is none."""
+    if text.isascii() and text.isdigit() and 1 <= int(text[:12]) <= MAX_ID:
+        return int(text)
+    raise InvalidError.of_field(name, f"must be a whole number from 1 to {MAX_ID}")
+
+
+def parse_json(raw: bytes | None) -> dict[str, Any]:
+    """A JSON object whose numbers are as exact as they were written. Raises MalformedError."""
+    try:
+        document = json.loads((raw or b"").decode(), parse_float=Decimal)
+    except (ValueError, RecursionError):
+        raise MalformedError("the body is not valid JSON", code="malformed_json", errors=[{"field": "body", "message": "is not valid JSON"}]) from None
+    if not isinstance(document, dict):
+        raise MalformedError("the body must be a JSON object", code="malformed_json", errors=[{"field": "body", "message": "must be a JSON object"}])
+    return document
+
+
+def as_response(answer: Any) -> Response:
+    """A view's answer: a Response as it is, None as 204, anything else as JSON."""
+    if isinstance(answer, Response):
+        return answer
+    return json_response(answer) if answer is not None else Response(body="", status_code=204)
+
+
+def json_response(document: Any, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """A JSON answer."""
+    text = json.dumps(document, separators=(",", ":"), ensure_ascii=False)
+    return Response(body=text, status_code=status, headers={"Content-Type": "application/json", **(headers or {})})
+
+
+def problem_response(problem: ProblemError, request: Request) -> Response:
+    """A problem as RFC 9457 writes it."""
+    document = {**problem.document(), "instance": _path_of(request), "trace_id": current_trace_id()}
+    headers = {"Content-Type": "application/problem+json"}
+    if problem.retry_after is not None:
+        headers["Retry-After"] = str(max(1, round(problem.retry_after)))
+    return Response(body=json.dumps(document, ensure_ascii=False), status_code=problem.status, headers=headers)

@@ -1,0 +1,75 @@
+"""Redis, which may be away at any time: nothing here raises because of it, and no request waits for it twice."""
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any, TypeVar
+
+import pybreaker
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from common.config import get_settings
+from common.observability import logger
+
+Result = TypeVar("Result")
+
+# In memory, since this is the breaker that guards the place where the others keep their state. Short, because
+# finding out that Redis is back costs one refused connection.
+_guard = pybreaker.CircuitBreaker(fail_max=3, reset_timeout=1, name="redis", throw_new_error_on_trip=False)
+_failures = 0
+
+
+@cache
+def get_redis() -> "redis.Redis":
+    """The process's client, made lazily; it fails fast, as every caller has something else to do."""
+    settings = get_settings()
+    return redis.Redis(
+        host=settings.redis_host,
+        port=settings.redis_port,
+        ssl=settings.redis_tls,
+        decode_responses=True,
+        socket_connect_timeout=0.2,
+        socket_timeout=0.25,
+        health_check_interval=0,
+        retry=Retry(NoBackoff(), 1),
+    )
+
+
+def try_redis(operation: Callable[["redis.Redis"], Result], otherwise: Result, *, insist: bool = False) -> Result:
+    """What `operation` gives, or `otherwise` while Redis is away.
+
+    While the guard is open nothing is tried, so that requests do not wait for a time-out each. `insist` tries all the
+    same: for invalidations, which must not be skipped in the second after Redis came back.
+    """
+    try:
+        if insist and _guard.current_state == pybreaker.STATE_OPEN:
+            return operation(get_redis())
+        return _guard.call(operation, get_redis())
+    except pybreaker.CircuitBreakerError:
+        return otherwise
+    except redis.RedisError as error:
+        note_failure()
+        logger.warning("redis_unavailable", error=str(error))
+        return otherwise
+
+
+def note_failure() -> None:
+    """Remember that Redis was away, so that what was known of its content is checked again."""
+    global _failures  # noqa: PLW0603
+    _failures += 1
+
+
+def failures() -> int:
+    """How often Redis was found away by this process."""
+    return _failures
+
+
+def guard_state() -> str:
+    """State of the breaker that guards Redis: closed, open or half-open."""
+    return str(_guard.current_state)
+
+
+def call_script(client: "redis.Redis", script: str, keys: list[str], arguments: list[Any]) -> Any:
+    """Evaluate a Lua script atomically; redis-py sends its hash and falls back to the text."""
+    return client.register_script(script)(keys=keys, args=arguments)

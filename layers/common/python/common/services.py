@@ -1,0 +1,92 @@
+"""Asking another service: its cached entity first, then its function, behind a breaker."""
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from common.aws import get_client
+from common.breaker import get_breaker
+from common.cache import EntityCache, Gone
+from common.config import get_settings
+from common.events import entity_of
+from common.observability import current_trace_id
+
+# A function that calls another speaks for itself, not for the user it is serving: it only reads.
+_CALLER = {"user_id": "0", "username": "service"}
+
+
+class _ServiceFailedError(Exception):
+    """The function failed or answered 5xx: what a breaker counts."""
+
+
+def get_from(service: str, route: str, *, path: Mapping[str, str] | None = None, query: Mapping[str, str] | None = None) -> tuple[int, dict[str, Any]]:
+    """Status and document of a GET route of another service, e.g. `get_from("supplier", "/api/suppliers/{supplier_id}", ...)`.
+
+    Raises DependencyUnavailableError when the service fails or its breaker is open; an answer of 4xx is an answer.
+    """
+    return get_breaker(service).call(lambda: _invoke(service, route, path or {}, query or {}))
+
+
+def _invoke(service: str, route: str, path: Mapping[str, str], query: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
+    event = {
+        "resource": route,
+        "path": route.format(**path),
+        "httpMethod": "GET",
+        "headers": {"x-trace-id": current_trace_id()},
+        "multiValueHeaders": {"x-trace-id": [current_trace_id()]},
+        "queryStringParameters": dict(query) or None,
+        "multiValueQueryStringParameters": {name: [value] for name, value in query.items()} or None,
+        "pathParameters": dict(path) or None,
+        "stageVariables": None,
+        "requestContext": {"resourcePath": route, "httpMethod": "GET", "authorizer": _CALLER},
+        "body": None,
+        "isBase64Encoded": False,
+    }
+    name = f"{get_settings().stack_name}-{service}"
+    answer = get_client("lambda").invoke(FunctionName=name, Payload=json.dumps(event))
+    payload = json.loads(answer["Payload"].read())
+    if "FunctionError" in answer or payload.get("statusCode", 500) >= 500:
+        raise _ServiceFailedError(f"{name} answered {payload.get('errorMessage') or payload.get('statusCode')}")
+    return int(payload["statusCode"]), json.loads(payload.get("body") or "{}")
+
+
+class Directory:
+    """Entities of another service, looked up by id: from the cache it keeps, then from itself."""
+
+    def __init__(self, service: str, plural: str) -> None:
+        self._service = service
+        self._route = f"/api/{plural}"
+        self._plural = plural
+        self._parameter = f"{service}_id"
+        self._cache = EntityCache(service)
+
+    def find(self, entity_id: int) -> dict[str, Any] | None:
+        """The entity, or None if there is none. Raises DependencyUnavailableError when that cannot be told."""
+        held = self._cache.get(entity_id)
+        if isinstance(held, Gone):
+            return None
+        if held is not None:
+            return held
+        status, document = get_from(self._service, f"{self._route}/{{{self._parameter}}}", path={self._parameter: str(entity_id)})
+        return document if status == 200 else None
+
+    def find_many(self, entity_ids: Iterable[int]) -> dict[int, dict[str, Any]]:
+        """Those entities that exist. Raises DependencyUnavailableError when that cannot be told."""
+        ids = sorted(set(entity_ids))
+        held = self._cache.get_many(ids)
+        found = {i: entity for i, entity in held.items() if not isinstance(entity, Gone)}
+        missing = [i for i in ids if i not in held]
+        if missing:
+            query = {"ids": ",".join(map(str, missing)), "limit": str(len(missing))}
+            _, document = get_from(self._service, self._route, query=query)
+            found |= {entity["id"]: entity for entity in document[self._plural]}
+        return found
+
+    def heal(self, entity_event: Mapping[str, Any]) -> None:
+        """Put right what a missed invalidation left in the cache, now that the change is heard of by its event."""
+        entity = entity_of(self._service, entity_event)
+        if entity_event["event_type"].endswith("_deleted"):
+            self._cache.bury(entity["id"], entity["version"])
+        else:
+            self._cache.put([entity], insist=True)
+        self._cache.void_lists()
