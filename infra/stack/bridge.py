@@ -1,0 +1,31 @@
+"""The bridge from Redis channels to consumer functions."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from infra.stack.server import Server
+
+if TYPE_CHECKING:
+    from infra.stack.instance import Stack
+
+
+def bridge(stack: Stack) -> Server | None:
+    """None where the project has no bridge."""
+    code = stack.project_dir / "infra" / "bridge"
+    if not (code / "__main__.py").exists():
+        return None
+    return Server(
+        name="bridge",
+        command=(sys.executable, "-m", "infra.bridge"),
+        environment=stack.environment(),
+        directory=stack.project_dir,
+        ports={},
+        # It reports its consumers' health itself (GET /health); for the supervisor it is up when it runs.
+        healthy=lambda: True,
+        # Without Redis it still sweeps the outbox, so Redis is not among its needs.
+        needs=("mariadb", "localstack", "deploy"),
+        stop_timeout=40,
+        sources=(code, stack.project_dir / "layers" / "common"),
+    )

@@ -1,0 +1,68 @@
+"""LocalStack in host mode, with the plugin that gives it Lambda without Docker and the edge."""
+
+from __future__ import annotations
+
+import os
+import urllib.error
+import urllib.request
+from typing import TYPE_CHECKING
+
+from infra.stack.ports import LOOPBACK
+from infra.stack.server import Server
+
+if TYPE_CHECKING:
+    from infra.stack.instance import Stack
+
+STAYS_ON_THIS_MACHINE = {
+    "DISABLE_EVENTS": "1",
+    "SKIP_SSL_CERT_DOWNLOAD": "1",
+    "SKIP_INFRA_DOWNLOADS": "1",
+    "DNS_ADDRESS": "0",
+    "ALLOW_NONSTANDARD_REGIONS": "0",
+    "NO_PROXY": "*",
+}
+
+
+def localstack(stack: Stack) -> Server:
+    home = stack.run_dir / "localstack"
+    temporary = home / "tmp"
+    project = stack.project_dir
+    ports = stack.ports
+
+    def prepare() -> None:
+        temporary.mkdir(parents=True, exist_ok=True)
+
+    return Server(
+        name="localstack",
+        command=(str(project / "localstack" / ".venv" / "bin" / "python"), "-m", "localstack.runtime.main"),
+        environment={
+            "PATH": os.environ.get("PATH", os.defpath),
+            # LocalStack keeps caches under the home directory and unpacks into the temporary one: both ours.
+            "HOME": str(home),
+            "TMPDIR": str(temporary),
+            "FILESYSTEM_ROOT": str(home / "filesystem"),
+            "PYTHONUNBUFFERED": "1",
+            "GATEWAY_LISTEN": f"{LOOPBACK}:{ports.localstack}",
+            "LOCALSTACK_HOST": f"{LOOPBACK}:{ports.localstack}",
+            "EDGE_LISTEN": f"{LOOPBACK}:{ports.gateway}",
+            "LAMBDA_RUNTIME_EXECUTOR": "process",
+            "PROCESS_RUNTIME_DIR": str(home / "runtime"),
+            "LAMBDA_KEEPALIVE_MS": "3600000",
+            **STAYS_ON_THIS_MACHINE,
+        },
+        directory=home,
+        ports={"LocalStack": ports.localstack, "gateway": ports.gateway},
+        healthy=lambda: _answers(ports.localstack),
+        prepare=prepare,
+        start_timeout=90,
+        stop_timeout=15,
+        sources=(project / "localstack",),
+    )
+
+
+def _answers(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://{LOOPBACK}:{port}/_localstack/health", timeout=5) as answer:  # noqa: S310 - loopback
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False

@@ -1,0 +1,126 @@
+"""Starting, recognising and ending the process of a server."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from typing import TYPE_CHECKING
+
+import psutil
+
+from infra.stack.logs import open_log
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+OWNER_VARIABLE = "INVENTORY_STACK"
+"""Marks every process of ours in its environment, so that a supervisor finds what a killed one left behind."""
+
+
+class ServerProcess:
+    """One process, started by us or taken over from a supervisor that died. Identified by pid and start time: pids are reused."""
+
+    def __init__(self, process: psutil.Process, child: subprocess.Popen[bytes] | None = None) -> None:
+        self._process = process
+        self._child = child
+        self.pid = process.pid
+        self.created = process.create_time()
+        self.exit_code: int | None = None
+
+    @classmethod
+    def start(  # noqa: PLR0913 - a process has as many sides
+        cls, name: str, command: tuple[str, ...], *, environment: Mapping[str, str], directory: Path, log: Path, run_dir: Path
+    ) -> ServerProcess:
+        """Start `command` in a session of its own: a signal to the supervisor or its terminal does not reach it."""
+        directory.mkdir(parents=True, exist_ok=True)
+        with open_log(log) as output:
+            child = subprocess.Popen(
+                command,
+                env={**environment, OWNER_VARIABLE: owner_mark(run_dir, name)},
+                cwd=directory,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        return cls(psutil.Process(child.pid), child)
+
+    @classmethod
+    def adopt(cls, pid: int, created: float) -> ServerProcess | None:
+        """The process recorded as (`pid`, `created`), when it still runs."""
+        try:
+            process = psutil.Process(pid)
+            if abs(process.create_time() - created) > 0.01 or process.status() == psutil.STATUS_ZOMBIE:
+                return None
+            return cls(process)
+        except psutil.Error:
+            return None
+
+    def alive(self) -> bool:
+        if self._child is not None:
+            self.exit_code = self._child.poll()
+            return self.exit_code is None
+        try:
+            # An adopted process is nobody's child; where init does not reap, a dead one stays visible as a zombie.
+            return self._process.is_running() and self._process.status() != psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return False
+
+    def stop(self, timeout: float) -> bool:
+        """SIGTERM, wait, SIGKILL; True when it went by itself. Takes the rest of its session with it."""
+        graceful = True
+        if self.alive():
+            self._signal(signal.SIGTERM)
+            graceful = self.wait(timeout)
+            if not graceful:
+                self._signal(signal.SIGKILL)
+                self.wait(5)
+        self.end_session()
+        return graceful
+
+    def kill(self) -> None:
+        self._signal(signal.SIGKILL)
+        self.wait(5)
+        self.end_session()
+
+    def wait(self, timeout: float) -> bool:
+        """True when it has ended within `timeout` seconds."""
+        deadline = time.monotonic() + timeout
+        while self.alive():
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.02)
+        return True
+
+    def end_session(self) -> None:
+        """Kill what the process left in its session (LocalStack's execution environments, after a kill -9)."""
+        for pid in psutil.pids():
+            with contextlib.suppress(OSError):
+                if pid != self.pid and os.getsid(pid) == self.pid:
+                    os.kill(pid, signal.SIGKILL)
+
+    def _signal(self, number: signal.Signals) -> None:
+        with contextlib.suppress(psutil.NoSuchProcess, ProcessLookupError):
+            self._process.send_signal(number)
+
+
+def owner_mark(run_dir: Path, name: str) -> str:
+    return f"{run_dir}:{name}"
+
+
+def processes_of(run_dir: Path) -> dict[int, str]:
+    """Every process started for the instance in `run_dir`, by pid, with the name of its server."""
+    prefix = f"{run_dir}:"
+    found = {}
+    for process in psutil.process_iter():
+        try:
+            mark = process.environ().get(OWNER_VARIABLE, "")
+        except psutil.Error:
+            continue
+        if mark.startswith(prefix):
+            found[process.pid] = mark.removeprefix(prefix)
+    return found

@@ -1,0 +1,56 @@
+"""What a server of the system is: how to start it, how to know that it serves, how long it may take to stop."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Server:
+    """A program that runs as long as the system does."""
+
+    name: str
+    command: tuple[str, ...]
+    environment: Mapping[str, str]
+    directory: Path
+    ports: Mapping[str, int]
+    """What each port is for -> its number; all must be free before the start."""
+    healthy: Callable[[], bool]
+    """True when it serves. Must answer within seconds and never raise."""
+    prepare: Callable[[], None] = field(default=lambda: None)
+    """Runs before each start: directories, first initialisation."""
+    needs: tuple[str, ...] = ()
+    """Names of servers and jobs that must have come up before this one starts."""
+    start_timeout: float = 60
+    stop_timeout: float = 20
+    sources: tuple[Path, ...] = ()
+    """Code of ours it runs: a change of it calls for a restart."""
+
+    def fingerprint(self) -> str:
+        """Changes when the command or the code behind it changes, so that `make up` knows what to restart."""
+        digest = hashlib.sha256("\0".join(self.command).encode())
+        for source in self.sources:
+            for path in sorted(source.rglob("*.py")) if source.is_dir() else [source]:
+                if ".venv" not in path.parts and path.is_file():
+                    digest.update(str(path).encode())
+                    digest.update(path.read_bytes())
+        return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class Job:
+    """A command that runs to its end between two servers: migrations, deployment."""
+
+    name: str
+    command: tuple[str, ...]
+    environment: Mapping[str, str]
+    directory: Path
+    needs: tuple[str, ...]
+    repeat_after_restart_of: tuple[str, ...] = ()
+    """Servers which forget the job's result when they restart."""
