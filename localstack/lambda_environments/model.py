@@ -1,0 +1,75 @@
+"""What goes into the pool and what comes out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+LOG_TAIL_BYTES = 4096  # https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html, LogResult
+
+
+class PoolSaturatedError(Exception):
+    """No environment became free before the invocation's place in the queue ran out."""
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionSpec:
+    """One deployed revision of a function; environments are shared by equal `identity` and by nothing else."""
+
+    identity: str
+    name: str
+    version: str
+    handler: str
+    code_dir: Path
+    layer_dirs: tuple[Path, ...]
+    environment: Mapping[str, str]
+    timeout_seconds: float
+    memory_mb: int
+    account: str
+    region: str
+    log_group: str
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    payload: bytes
+    request_id: str
+    invoked_arn: str
+    trace_id: str = ""
+    client_context: str = ""
+    """JSON, as the runtime hands it to the function; empty when the caller sent none."""
+
+
+@dataclass(frozen=True, slots=True)
+class InvocationResult:
+    request_id: str
+    payload: bytes
+    function_error: str | None
+    """`Unhandled` when the function failed, the value AWS puts in `X-Amz-Function-Error`."""
+    environment_id: str
+    cold_start: bool
+    duration_ms: float
+    log_lines: tuple[str, ...]
+
+    def log_tail(self) -> bytes:
+        """The last 4 kB of the invocation's log."""
+        return "".join(self.log_lines).encode()[-LOG_TAIL_BYTES:]
+
+
+@dataclass(frozen=True, slots=True)
+class LogEvent:
+    timestamp_ms: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class LogBatch:
+    """Lines one environment wrote, in the order written."""
+
+    spec: FunctionSpec
+    stream: str
+    events: list[LogEvent] = field(default_factory=list)

@@ -1,0 +1,95 @@
+"""What an environment's process writes, as log lines."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from typing import TYPE_CHECKING
+
+from lambda_environments.model import LOG_TAIL_BYTES, LogEvent
+
+if TYPE_CHECKING:
+    import asyncio
+
+READ_BYTES = 65_536
+LINE_LIMIT_BYTES = 256 * 1024  # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html
+
+
+class OutputPipe:
+    """Standard output and error of one process, read as it writes; lines become events in the order written."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._read_end, self.write_end = os.pipe2(os.O_CLOEXEC)
+        os.set_blocking(self._read_end, False)
+        self._partial = b""
+        self._tail: list[str] = []
+        self._tail_bytes = 0
+        self.events: list[LogEvent] = []
+        self._open = True
+
+    def start(self) -> None:
+        """Call when the process holds the write end: from here on the end of the process is the end of the pipe."""
+        os.close(self.write_end)
+        self.write_end = -1
+        self._loop.add_reader(self._read_end, self.drain)
+
+    def drain(self) -> None:
+        """Take everything written so far, without waiting."""
+        while self._open:
+            try:
+                data = os.read(self._read_end, READ_BYTES)
+            except BlockingIOError:
+                return
+            if not data:
+                self._stop()
+                return
+            *lines, self._partial = (self._partial + data).split(b"\n")
+            for line in lines:
+                self.write(line.decode("utf-8", "replace"))
+            if len(self._partial) > LINE_LIMIT_BYTES:
+                self.flush_partial()
+            if len(data) < READ_BYTES:
+                return
+
+    def write(self, line: str) -> None:
+        """Add a line, ours or the function's."""
+        message = line + "\n"
+        self.events.append(LogEvent(time.time_ns() // 1_000_000, message))
+        self._tail.append(message)
+        self._tail_bytes += len(message)
+        while self._tail_bytes - len(self._tail[0]) >= LOG_TAIL_BYTES:
+            self._tail_bytes -= len(self._tail.pop(0))
+
+    def flush_partial(self) -> None:
+        """Make a line of what has no end of line yet: an invocation is over."""
+        if self._partial:
+            self.write(self._partial.decode("utf-8", "replace"))
+            self._partial = b""
+
+    def begin_tail(self) -> None:
+        self._tail, self._tail_bytes = [], 0
+
+    def tail(self) -> tuple[str, ...]:
+        """The lines since `begin_tail`, of them the last 4 kB."""
+        return tuple(self._tail)
+
+    def take_events(self) -> list[LogEvent]:
+        events, self.events = self.events, []
+        return events
+
+    def close(self) -> None:
+        self.drain()
+        self.flush_partial()
+        self._stop()
+        if self.write_end >= 0:
+            os.close(self.write_end)
+            self.write_end = -1
+
+    def _stop(self) -> None:
+        if self._open:
+            self._open = False
+            with contextlib.suppress(ValueError):
+                self._loop.remove_reader(self._read_end)
+            os.close(self._read_end)

@@ -1,0 +1,135 @@
+"""The Lambda Runtime API, server side: one listening port per environment, so none can answer for another.
+
+https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+from typing import TYPE_CHECKING, Protocol
+
+import httptools
+
+if TYPE_CHECKING:
+    from lambda_environments.model import Invocation
+
+API = b"/2018-06-01/runtime/"
+INVOCATION = API + b"invocation/"
+ACCEPTED = b'HTTP/1.1 202 Accepted\r\nContent-Type: application/json\r\nContent-Length: 16\r\n\r\n{"status":"OK"}\n'
+
+
+class RuntimeSession(Protocol):
+    """What an environment does when its process calls the Runtime API."""
+
+    def next_requested(self, connection: RuntimeApiConnection) -> None: ...
+
+    def response_posted(self, request_id: str, payload: bytes) -> bool:
+        """False when that invocation is not in progress here."""
+        ...
+
+    def error_posted(self, request_id: str, payload: bytes) -> bool: ...
+
+    def init_error_posted(self, payload: bytes) -> None: ...
+
+    def connection_lost(self, connection: RuntimeApiConnection) -> None: ...
+
+
+def _problem(status: bytes, error_type: str, message: str) -> bytes:
+    body = json.dumps({"errorType": error_type, "errorMessage": message}).encode()
+    return b"HTTP/1.1 %b\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (status, len(body), body)
+
+
+def _header(name: bytes, value: str) -> bytes:
+    return b"%b: %b\r\n" % (name, value.replace("\r", " ").replace("\n", " ").encode()) if value else b""
+
+
+class RuntimeApiConnection(asyncio.Protocol):
+    """One keep-alive connection of the runtime interface client; parsing is httptools', the C parser of Node.js."""
+
+    def __init__(self, session: RuntimeSession) -> None:
+        self._session = session
+        self._parser = httptools.HttpRequestParser(self)
+        self._transport: asyncio.Transport | None = None
+        self._url = b""
+        self._body: list[bytes] = []
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 (the protocol's signature)
+        self._transport = None
+        self._session.connection_lost(self)
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserError:
+            self._write(_problem(b"400 Bad Request", "InvalidRequest", "not HTTP"))
+            self.close()
+
+    def close(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
+
+    def send_invocation(self, invocation: Invocation, deadline_ms: int) -> None:
+        """Answer the pending `GET /invocation/next`."""
+        payload = invocation.payload
+        head = b"".join(
+            (
+                b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n",
+                _header(b"Lambda-Runtime-Aws-Request-Id", invocation.request_id),
+                _header(b"Lambda-Runtime-Deadline-Ms", str(deadline_ms)),
+                _header(b"Lambda-Runtime-Invoked-Function-Arn", invocation.invoked_arn),
+                _header(b"Lambda-Runtime-Trace-Id", invocation.trace_id),
+                _header(b"Lambda-Runtime-Client-Context", invocation.client_context),
+                b"Content-Length: %d\r\n\r\n" % len(payload),
+            )
+        )
+        self._write(head + payload)
+
+    # httptools callbacks
+
+    def on_message_begin(self) -> None:
+        self._url = b""
+        self._body.clear()
+
+    def on_url(self, url: bytes) -> None:
+        self._url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if name.lower() == b"expect" and value.lower() == b"100-continue":
+            self._write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def on_body(self, body: bytes) -> None:
+        self._body.append(body)
+
+    def on_message_complete(self) -> None:
+        url, method = self._url, self._parser.get_method()
+        if url == INVOCATION + b"next" and method == b"GET":
+            self._session.next_requested(self)
+        elif url == API + b"init/error" and method == b"POST":
+            self._write(ACCEPTED)
+            self._session.init_error_posted(b"".join(self._body))
+        elif url.startswith(INVOCATION) and method == b"POST":
+            request_id, _, action = url.removeprefix(INVOCATION).partition(b"/")
+            self._answer_posted(request_id.decode("ascii", "replace"), action, b"".join(self._body))
+        else:
+            self._write(_problem(b"404 Not Found", "NotFound", "no such operation of the Runtime API"))
+
+    def _answer_posted(self, request_id: str, action: bytes, payload: bytes) -> None:
+        actions = {b"response": self._session.response_posted, b"error": self._session.error_posted}
+        handle = actions.get(action)
+        if handle is None:
+            self._write(_problem(b"404 Not Found", "NotFound", "no such operation of the Runtime API"))
+        elif handle(request_id, payload):
+            self._write(ACCEPTED)
+        else:
+            self._write(_problem(b"400 Bad Request", "InvalidRequestID", "this invocation is not in progress here"))
+
+    def _write(self, data: bytes) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(data)

@@ -1,0 +1,74 @@
+"""The pool on an event loop of its own, for callers on other threads."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import threading
+from typing import TYPE_CHECKING, Any
+
+from lambda_environments.pool import EnvironmentPool, PoolLimits
+
+if TYPE_CHECKING:
+    from lambda_environments.environment import EnvironmentSettings
+    from lambda_environments.model import FunctionSpec, Invocation, InvocationResult
+    from lambda_environments.spawn import SpawnStrategy
+
+
+class PoolThread:
+    """Starts the thread that every environment's life hangs on, and hands work over to it."""
+
+    def __init__(self, limits: PoolLimits, spawner: SpawnStrategy, settings: EnvironmentSettings) -> None:
+        self._arguments = (limits, spawner, settings)
+        self.loop = asyncio.new_event_loop()
+        self._pool: EnvironmentPool | None = None
+        ready: concurrent.futures.Future[None] = concurrent.futures.Future()
+        self._thread = threading.Thread(target=self._run, args=(ready,), name="lambda-environments", daemon=True)
+        self._thread.start()
+        ready.result(10)
+
+    @property
+    def pool(self) -> EnvironmentPool:
+        """For callers that are on the loop themselves."""
+        assert self._pool is not None
+        return self._pool
+
+    def invoke(self, spec: FunctionSpec, invocation: Invocation, timeout_seconds: float | None = None) -> InvocationResult:
+        """Run one invocation and wait for it; raises PoolSaturatedError when it queued for too long, TimeoutError when
+        `timeout_seconds` pass first (what runs then runs on, what still queues is dropped)."""
+        waiter: concurrent.futures.Future[InvocationResult] = concurrent.futures.Future()
+        self.loop.call_soon_threadsafe(self.pool.submit, spec, invocation, waiter)
+        try:
+            return waiter.result(timeout_seconds)
+        except TimeoutError:
+            waiter.cancel()
+            raise
+
+    def retire(self, identity: str) -> None:
+        self.loop.call_soon_threadsafe(self.pool.retire, identity)
+
+    def describe(self) -> dict[str, Any]:
+        async def describe() -> dict[str, Any]:
+            return self.pool.describe()
+
+        return asyncio.run_coroutine_threadsafe(describe(), self.loop).result(10)
+
+    def close(self) -> None:
+        """Drain, end every environment, end the thread."""
+        if self._thread.is_alive():
+            asyncio.run_coroutine_threadsafe(self.pool.close(), self.loop).result()
+            self.loop.call_soon_threadsafe(self.loop.stop)
+            self._thread.join(10)
+
+    def _run(self, ready: concurrent.futures.Future[None]) -> None:
+        asyncio.set_event_loop(self.loop)
+
+        async def create() -> None:
+            self._pool = EnvironmentPool(*self._arguments)
+
+        self.loop.run_until_complete(create())
+        ready.set_result(None)
+        try:
+            self.loop.run_forever()
+        finally:
+            self.loop.close()

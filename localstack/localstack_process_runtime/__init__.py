@@ -1,0 +1,1 @@
+"""LocalStack plugin: Lambda functions as processes, and an API Gateway that enforces what it stores."""

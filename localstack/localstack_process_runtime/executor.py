@@ -1,0 +1,59 @@
+"""The runtime executor named `process`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NoReturn
+
+from localstack.services.lambda_.invocation import lambda_service
+from localstack.services.lambda_.invocation.runtime_executor import RuntimeExecutor
+
+from localstack_process_runtime.runtime import get_runtime
+from localstack_process_runtime.version_manager import PooledVersionManager
+
+if TYPE_CHECKING:
+    from localstack.services.lambda_.invocation.lambda_models import FunctionVersion
+
+
+class ProcessRuntimeExecutor(RuntimeExecutor):  # type: ignore[misc] # LocalStack is untyped here
+    """Chosen by LAMBDA_RUNTIME_EXECUTOR=process; the environments themselves are the pool's, see `version_manager`."""
+
+    @classmethod
+    def validate_environment(cls) -> bool:
+        """LocalStack asks once, when its Lambda service starts and before any function exists."""
+        get_runtime()
+        lambda_service.LambdaVersionManager = PooledVersionManager
+        return True
+
+    @classmethod
+    def prepare_version(cls, function_version: FunctionVersion) -> None:
+        runtime = get_runtime()
+        for code in (function_version.config.code, *(layer.code for layer in function_version.config.layers)):
+            runtime.code_store.unpacked(code)
+
+    @classmethod
+    def cleanup_version(cls, function_version: FunctionVersion) -> None:
+        """Unpacked code is shared by content and stays."""
+
+    def start(self, env_vars: dict[str, str]) -> NoReturn:
+        self._not_here()
+
+    def stop(self) -> NoReturn:
+        self._not_here()
+
+    def get_address(self) -> NoReturn:
+        self._not_here()
+
+    def get_endpoint_from_executor(self) -> NoReturn:
+        self._not_here()
+
+    def get_runtime_endpoint(self) -> NoReturn:
+        self._not_here()
+
+    def invoke(self, payload: dict[str, str]) -> NoReturn:
+        self._not_here()
+
+    def get_logs(self) -> NoReturn:
+        self._not_here()
+
+    def _not_here(self) -> NoReturn:
+        raise NotImplementedError("environments belong to the pool; LocalStack's assignment service is not in use")

@@ -1,0 +1,49 @@
+"""What LocalStack loads: the executor and the hooks of its life cycle. Entry points name these in pyproject.toml."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from localstack.runtime import hooks
+from localstack.services.lambda_.invocation.plugins import RuntimeExecutorPlugin
+
+LOG = logging.getLogger(__name__)
+BEFORE_DNS = 100
+BEFORE_SERVICES = 100
+
+
+class ProcessRuntimeExecutorPlugin(RuntimeExecutorPlugin):  # type: ignore[misc] # LocalStack is untyped here
+    name = "process"
+
+    def load(self, *_: Any, **__: Any) -> Any:
+        from localstack_process_runtime.executor import ProcessRuntimeExecutor  # noqa: PLC0415 (only when chosen)
+
+        return ProcessRuntimeExecutor
+
+
+@hooks.on_infra_start(priority=BEFORE_DNS)  # type: ignore[untyped-decorator]
+def configure() -> None:
+    """Before anything listens."""
+    from localstack_process_runtime.loopback import bind_to_named_interface  # noqa: PLC0415
+    from localstack_process_runtime.settings import get_settings  # noqa: PLC0415
+
+    get_settings()
+    bind_to_named_interface()
+
+
+@hooks.on_infra_start()  # type: ignore[untyped-decorator]
+def start() -> None:
+    from localstack_process_runtime import introspection  # noqa: PLC0415
+    from localstack_process_runtime.gateway import install  # noqa: PLC0415
+
+    introspection.register()
+    install()
+
+
+@hooks.on_infra_shutdown(priority=BEFORE_SERVICES)  # type: ignore[untyped-decorator]
+def stop() -> None:
+    """While CloudWatch Logs still takes what is left."""
+    from localstack_process_runtime.runtime import close_runtime  # noqa: PLC0415
+
+    close_runtime()

@@ -1,0 +1,93 @@
+"""The one pool of this LocalStack, and the way from LocalStack's function versions into it."""
+
+from __future__ import annotations
+
+import logging
+from functools import cache
+from typing import TYPE_CHECKING
+
+from lambda_environments import FunctionSpec, PoolThread
+from lambda_environments.environment import EnvironmentSettings
+from lambda_environments.runtime_files import prepare_runtime_dir
+from lambda_environments.spawn import FreshInterpreter
+
+from localstack_process_runtime.cloudwatch import LogWriter
+from localstack_process_runtime.code_store import CodeStore
+from localstack_process_runtime.settings import get_settings
+
+if TYPE_CHECKING:
+    from localstack.services.lambda_.invocation.lambda_models import FunctionVersion
+
+LOG = logging.getLogger(__name__)
+
+
+class ProcessRuntime:
+    def __init__(self) -> None:
+        settings = get_settings()
+        self.code_store = CodeStore(settings.directory.absolute() / "code")
+        self._logs = LogWriter(settings.log_flush_seconds)
+        environments = EnvironmentSettings(
+            runtime_dir=prepare_runtime_dir(settings.directory.absolute() / "runtime"),
+            scratch_dir=settings.directory.absolute() / "scratch",
+            init_timeout_seconds=settings.init_timeout_seconds,
+            on_logs=self._logs.put,
+        )
+        self.pool = PoolThread(settings.limits, FreshInterpreter(settings.python), environments)
+
+    def specify(self, version: FunctionVersion, identity: str) -> FunctionSpec:
+        """Unpack the version's code and layers and describe how to run it."""
+        config, id_ = version.config, version.id
+        return FunctionSpec(
+            identity=identity,
+            name=id_.function_name,
+            version=id_.qualifier,
+            handler=config.handler,
+            code_dir=self.code_store.unpacked(config.code),
+            layer_dirs=tuple(self.code_store.unpacked(layer.code) for layer in config.layers),
+            environment=_environment(version),
+            timeout_seconds=config.timeout,
+            memory_mb=config.memory_size,
+            account=id_.account,
+            region=id_.region,
+            log_group=config.logging_config.get("LogGroup") or f"/aws/lambda/{id_.function_name}",
+        )
+
+    def close(self) -> None:
+        """Drain the pool, then write the last logs."""
+        self.pool.close()
+        self._logs.close()
+
+
+def _environment(version: FunctionVersion) -> dict[str, str]:
+    """The function's own variables, its role's credentials and where AWS is: what real LocalStack functions get."""
+    from localstack import config  # noqa: PLC0415 (LocalStack's modules load when it runs)
+    from localstack.aws.connect import connect_to  # noqa: PLC0415
+
+    sts = connect_to(region_name=version.id.region).sts.request_metadata(service_principal="lambda")
+    session = version.id.function_name if len(version.id.function_name) > 1 else f"{version.id.function_name}@lambda_function"
+    role = sts.assume_role(RoleArn=version.config.role, RoleSessionName=session, DurationSeconds=43_200)["Credentials"]
+    port = config.GATEWAY_LISTEN[0].port
+    variables = {
+        "AWS_ACCESS_KEY_ID": role["AccessKeyId"],
+        "AWS_SECRET_ACCESS_KEY": role["SecretAccessKey"],
+        "AWS_SESSION_TOKEN": role["SessionToken"],
+        "EDGE_PORT": str(port),
+        "LOCALSTACK_HOSTNAME": "127.0.0.1",
+    }
+    if not config.LAMBDA_DISABLE_AWS_ENDPOINT_URL:
+        variables["AWS_ENDPOINT_URL"] = f"http://127.0.0.1:{port}"
+    if (version.config.logging_config or {}).get("LogFormat") == "JSON":
+        variables["AWS_LAMBDA_LOG_FORMAT"] = "JSON"
+        variables["AWS_LAMBDA_LOG_LEVEL"] = version.config.logging_config.get("ApplicationLogLevel", "INFO")
+    return {**variables, **(version.config.environment or {})}
+
+
+@cache
+def get_runtime() -> ProcessRuntime:
+    """Started by whoever needs it first."""
+    return ProcessRuntime()
+
+
+def close_runtime() -> None:
+    if get_runtime.cache_info().currsize:
+        get_runtime().close()

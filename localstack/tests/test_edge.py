@@ -1,0 +1,54 @@
+"""The address that answers for the deployed API at its root."""
+
+from __future__ import annotations
+
+import pytest
+from api import AUTHORIZER, ECHO, Api
+from stack import LocalStack
+
+
+@pytest.fixture(scope="module")
+def edge(localstack: LocalStack) -> Api:
+    api = Api(localstack, "edge", stage="api")  # a stage named like the first part of the paths
+    before = localstack.request("GET", "/api/products")
+    assert (before.status, before.headers["Content-Type"]) == (503, "application/problem+json")
+    assert before.json()["code"] == "not_deployed"
+    api.authorizer("Jwt", localstack.create_function("edge-authorizer", AUTHORIZER))
+    api.route("GET", "/api/products/{id}", localstack.create_function("edge-echo", ECHO), "Jwt")
+    return api.deploy()
+
+
+def test_paths_are_those_of_a_custom_domain_mapped_to_the_root(localstack: LocalStack, edge: Api):
+    answer = localstack.request("GET", "/api/products/a%2Fb?q=1&q=2", Authorization="ada")
+    event = answer.json()
+    assert (answer.status, answer.headers["X-Seen"]) == (200, "yes")
+    assert event["path"] == event["requestContext"]["path"] == "/api/products/a%2Fb"
+    assert event["requestContext"]["resourcePath"] == "/api/products/{id}"
+    assert event["requestContext"]["stage"] == "api"
+    assert event["multiValueQueryStringParameters"] == {"q": ["1", "2"]}
+    assert event["requestContext"]["authorizer"]["principalId"] == "user|ada"
+
+
+def test_an_unknown_route_gets_the_apis_own_answer(localstack: LocalStack, edge: Api):
+    answer = localstack.request("GET", "/nothing/here")
+    assert (answer.status, answer.json()) == (403, {"message": "Missing Authentication Token"})
+
+
+@pytest.mark.parametrize("path", ["/_localstack/health", "/_aws/execute-api/x/y/z", "/_lambda/environments", "/2015-03-31/functions"])
+def test_localstacks_own_apis_are_not_reachable(localstack: LocalStack, edge: Api, path: str):
+    target = {"Host": "lambda.us-east-1.amazonaws.com", "Authorization": "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/lambda/aws4_request"}
+    assert localstack.request("GET", path, **target).status == 403
+    assert localstack.request("POST", "/", body="Action=ListBuckets", X_Amz_Target="DynamoDB_20120810.ListTables").status == 403
+
+
+def test_a_redeploy_is_followed_and_another_api_is_not(localstack: LocalStack, edge: Api):
+    other = Api(localstack, "not-the-edge").route("GET", "/other", localstack.create_function("edge-other", ECHO)).deploy()
+    assert other.request("GET", "/other").status == 200
+    assert localstack.request("GET", "/other").status == 403
+    again = Api(localstack, "edge").route("GET", "/again", localstack.create_function("edge-again", ECHO)).deploy()
+    assert again.id != edge.id
+    assert localstack.request("GET", "/again").status == 200
+    again.route("GET", "/later", localstack.create_function("edge-later", ECHO)).deploy()
+    assert localstack.request("GET", "/later").status == 200
+    localstack.client("apigateway").delete_rest_api(restApiId=again.id)
+    assert localstack.request("GET", "/api/products/1", Authorization="ada").status == 200

@@ -1,0 +1,14 @@
+from __future__ import annotations
+
+import psutil
+from stack import LocalStack
+
+
+def test_every_listening_socket_of_the_process_tree_is_on_the_loopback_interface(localstack: LocalStack):
+    localstack.create_function("listening", "handler = lambda event, context: None")
+    localstack.invoke("listening")
+    root = psutil.Process(localstack.process.pid)
+    tree = [root, *root.children(recursive=True)]
+    listening = [each.laddr for process in tree for each in process.net_connections() if each.status == "LISTEN"]
+    assert {localstack.port, localstack.edge_port} <= {each.port for each in listening}
+    assert {each.ip for each in listening} == {"127.0.0.1"}
