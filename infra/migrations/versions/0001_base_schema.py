@@ -113,6 +113,7 @@ def upgrade() -> None:
         "customers",
         sa.Column("status", sa.String(20), nullable=False),
         sa.Column("status_reason", sa.String(300)),
+        sa.Column("version", sa.Integer, nullable=False, server_default="1"),
         sa.Index("ix_orders_status", "status"),
         sa.CheckConstraint("status IN ('pending', 'confirmed', 'rejected', 'cancelled')", name="ck_orders_status"),
     )

@@ -18,6 +18,8 @@ _MOMENT = mysql.DATETIME(fsp=6)
 
 
 def upgrade() -> None:
+    # Since when stock has been below the alert's threshold: set and cleared with the quantity, so an alert fires once per crossing.
+    op.add_column("storages", sa.Column("low_since", _MOMENT))
     op.create_table(
         "stock_movements",
         sa.Column("id", sa.BigInteger, primary_key=True, autoincrement=True),
@@ -118,3 +120,4 @@ def downgrade() -> None:
         "stock_movements",
     ):
         op.drop_table(table)
+    op.drop_column("storages", "low_since")

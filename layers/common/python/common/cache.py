@@ -21,6 +21,8 @@ from common.redis_client import call_script, failures, try_redis
 ENTITY_SECONDS = 24 * 3600
 TRANSACTION_SECONDS = 3600
 _WARM_UP_SECONDS = 30
+WARM_ENTITIES = 5000
+WARM_TRANSACTIONS = 1000
 
 # Versions are compared as numbers; equal ones may be replaced, since they say the same.
 _PUT_IF_NOT_OLDER = """

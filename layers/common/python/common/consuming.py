@@ -22,9 +22,10 @@ def consume(consumer: str, payload: Mapping[str, Any], apply: Apply, *, order: C
     Raises UnavailableError when the database is away: then the whole batch is to be tried again.
     https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html#services-sqs-batchfailurereporting
     """
-    events = sorted(by_event(payload), key=order) if order else list(by_event(payload))
+    events = list(by_event(payload))
     try:
-        in_transaction(lambda session: _apply_all(session, consumer, events, apply))
+        in_order = sorted(events, key=order) if order else events
+        in_transaction(lambda session: _apply_all(session, consumer, in_order, apply))
     except UnavailableError:
         raise
     except Exception:

@@ -1,5 +1,6 @@
 """Types of the fields in requests and responses: what is fit for a column, and how decimals look in JSON."""
 
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Any
 
@@ -27,16 +28,25 @@ def as_json_number(value: Decimal) -> int | float:
     return int(value) if value == value.to_integral_value() else float(value)
 
 
+def _in_utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except OverflowError:
+        raise ValueError("is too far away") from None
+
+
 def text(max_length: int) -> Any:
     """A text that must say something and fits a column of `max_length` characters."""
     return Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=max_length), AfterValidator(storable)]
 
 
-Number = Annotated[Decimal, BeforeValidator(_number), PlainSerializer(as_json_number, return_type=float, when_used="json")]
-Money = Annotated[Number, Field(ge=0, max_digits=12, decimal_places=2)]
-Quantity = Annotated[Number, Field(gt=0, max_digits=12, decimal_places=3)]
-StockLevel = Annotated[Number, Field(ge=0, max_digits=12, decimal_places=3)]
-Delta = Annotated[Number, Field(max_digits=12, decimal_places=3)]
+Number = Annotated[Decimal, BeforeValidator(_number), PlainSerializer(as_json_number, return_type=int | float, when_used="json")]
+# Bounds that keep every product of a price and a quantity, and every stock, within the digits a JSON number can hold.
+Money = Annotated[Number, Field(ge=0, le=9_999_999, decimal_places=2)]
+Quantity = Annotated[Number, Field(gt=0, le=1_000_000, decimal_places=3)]
+StockLevel = Annotated[Number, Field(ge=0, le=1_000_000_000, decimal_places=3)]
+Delta = Annotated[Number, Field(ge=-1_000_000, le=1_000_000, decimal_places=3)]
+UtcMoment = Annotated[datetime, AfterValidator(_in_utc), PlainSerializer(lambda moment: moment.isoformat().replace("+00:00", "Z"), return_type=str, when_used="json")]
 Id = Annotated[int, Field(ge=1, le=MAX_ID, strict=True)]
 
 

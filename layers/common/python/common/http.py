@@ -22,7 +22,9 @@ from common.idempotency import Attempt
 from common.observability import current_trace_id, logger, trace
 
 Model = TypeVar("Model", bound=BaseModel)
+Result = TypeVar("Result")
 View = Callable[..., Any]
+Effect = Callable[[Session], dict[str, Any]]
 
 
 class ServiceApp(Chalice):
@@ -45,7 +47,12 @@ class ServiceApp(Chalice):
         if not public:
             options["authorizer"] = self._local_authorizer
         register = super().route(path, content_types=[], **options)
-        return lambda view: register(self._answering(view))  # type: ignore[no-any-return]
+
+        def decorate(view: View) -> View:
+            register(self._answering(view))
+            return view
+
+        return decorate
 
     def _answering(self, view: View) -> View:
         """The view under the request's trace, its errors rendered as problem+json, its answer with CORS headers and logged."""
@@ -113,8 +120,19 @@ class ServiceApp(Chalice):
         except ValidationError as error:
             raise InvalidError.from_pydantic(error) from None
 
-    def create(self, effect: Callable[[Session], dict[str, Any]], *, location: str | None = None) -> Response:
+    def create(self, effect: Effect, *, location: str | None = None) -> Response:
         """201 with what `effect` created, once per Idempotency-Key. `location` is the path that the new id is put behind."""
+        document, headers = self._once(effect)
+        if location:
+            headers["Location"] = f"{location}/{document['id']}"
+        return json_response(document, status=201, headers=headers)
+
+    def change_once(self, effect: Effect) -> Response:
+        """200 with what a change that adds up (a delta, say) came to, once per Idempotency-Key."""
+        document, headers = self._once(effect)
+        return json_response(document, headers=headers)
+
+    def _once(self, effect: Effect) -> tuple[dict[str, Any], dict[str, str]]:
         request = self.current_request
         context = request.context.get("authorizer") or {}
         attempt = Attempt(
@@ -123,12 +141,9 @@ class ServiceApp(Chalice):
             payload=request.raw_body or b"",
         )
         document, replayed = attempt.run(effect)
-        headers = {"Location": f"{location}/{document['id']}"} if location else {}
-        if replayed:
-            headers["Idempotency-Replayed"] = "true"
-        return json_response(document, status=201, headers=headers)
+        return document, {"Idempotency-Replayed": "true"} if replayed else {}
 
-    def change(self, effect: Callable[[Session], dict[str, Any]]) -> dict[str, Any]:
+    def change(self, effect: Callable[[Session], Result]) -> Result:
         """What `effect` made of something that exists, committed."""
         return in_transaction(effect)
 

@@ -4,6 +4,8 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from common.aws import get_client
 from common.breaker import get_breaker
 from common.cache import EntityCache, Gone
@@ -24,7 +26,23 @@ def get_from(service: str, route: str, *, path: Mapping[str, str] | None = None,
 
     Raises DependencyUnavailableError when the service fails or its breaker is open; an answer of 4xx is an answer.
     """
-    return get_breaker(service).call(lambda: _invoke(service, route, path or {}, query or {}))
+    return get_breaker(service).call(lambda: _invoke_healthy(service, route, path or {}, query or {}))
+
+
+def ask_health(service: str, plural: str) -> dict[str, Any]:
+    """What a service says of its health; that it cannot be asked is an answer too."""
+    try:
+        _, document = _invoke(service, f"/api/{plural}/health", {}, {})
+    except (BotoCoreError, ClientError, _ServiceFailedError) as error:
+        return {"service": service, "status": "down", "error": str(error)}
+    return document
+
+
+def _invoke_healthy(service: str, route: str, path: Mapping[str, str], query: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
+    status, document = _invoke(service, route, path, query)
+    if status >= 500:
+        raise _ServiceFailedError(f"{service} answered {status}: {document.get('detail')}")
+    return status, document
 
 
 def _invoke(service: str, route: str, path: Mapping[str, str], query: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
@@ -45,8 +63,8 @@ def _invoke(service: str, route: str, path: Mapping[str, str], query: Mapping[st
     name = f"{get_settings().stack_name}-{service}"
     answer = get_client("lambda").invoke(FunctionName=name, Payload=json.dumps(event))
     payload = json.loads(answer["Payload"].read())
-    if "FunctionError" in answer or payload.get("statusCode", 500) >= 500:
-        raise _ServiceFailedError(f"{name} answered {payload.get('errorMessage') or payload.get('statusCode')}")
+    if "FunctionError" in answer:
+        raise _ServiceFailedError(f"{name} failed: {payload.get('errorMessage')}")
     return int(payload["statusCode"]), json.loads(payload.get("body") or "{}")
 
 
@@ -69,6 +87,10 @@ class Directory:
             return held
         status, document = get_from(self._service, f"{self._route}/{{{self._parameter}}}", path={self._parameter: str(entity_id)})
         return document if status == 200 else None
+
+    def cached(self, entity_ids: Iterable[int]) -> dict[int, dict[str, Any]]:
+        """Those entities that the cache knows; asks nobody else."""
+        return {i: entity for i, entity in self._cache.get_many(entity_ids).items() if not isinstance(entity, Gone)}
 
     def find_many(self, entity_ids: Iterable[int]) -> dict[int, dict[str, Any]]:
         """Those entities that exist. Raises DependencyUnavailableError when that cannot be told."""

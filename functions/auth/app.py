@@ -1,0 +1,42 @@
+"""The routes of users."""
+
+from typing import Any
+
+from chalice import Response
+
+from auth import service
+from auth.schemas import LoginIn, RegistrationIn
+from common.health import service_health
+from common.http import ServiceApp, json_response
+
+app = ServiceApp("auth")
+
+
+@app.route("/api/auth/register", methods=["POST"], public=True)
+def register() -> Response:
+    new = app.body(RegistrationIn)
+    password_hash = service.hash_password(new.password.get_secret_value())
+    return app.create(lambda session: service.register(session, new, password_hash))
+
+
+@app.route("/api/auth/login", methods=["POST"], public=True)
+def login() -> dict[str, Any]:
+    return service.login(app.body(LoginIn))
+
+
+@app.route("/api/auth/validate", methods=["POST"])
+def validate() -> dict[str, Any]:
+    identity = app.identity
+    return {"valid": True, "user_id": identity.user_id, "username": identity.username}
+
+
+@app.route("/api/auth/me", methods=["GET"])
+def me() -> dict[str, Any]:
+    return service.get_user(app.identity.user_id)
+
+
+@app.route("/health", methods=["GET"], public=True)
+@app.route("/api/auth/health", methods=["GET"], public=True)
+def health() -> Response:
+    status, document = service_health("auth")
+    return json_response(document, status=status)

@@ -1,0 +1,1 @@
+"""The edge's authorizer: who gets past the gateway."""

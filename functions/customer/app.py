@@ -1,0 +1,51 @@
+"""The routes of customers."""
+
+from typing import Any
+
+from chalice import Response
+
+from common.health import service_health
+from common.http import ServiceApp, json_response, path_id
+from customer import service
+from customer.schemas import CustomerIn, CustomerQuery
+
+app = ServiceApp("customer", before_request=service.warm_up.ensure)
+
+
+@app.route("/api/customers", methods=["GET"])
+def list_customers() -> dict[str, Any]:
+    return service.list_customers(app.query(CustomerQuery))
+
+
+@app.route("/api/customers", methods=["POST"])
+def create_customer() -> Response:
+    new = app.body(CustomerIn)
+    return app.create(lambda session: service.create_customer(session, new), location="/api/customers")
+
+
+@app.route("/api/customers/city/{city}", methods=["GET"])
+def list_customers_of_city(city: str) -> dict[str, Any]:
+    return service.list_customers(app.query(CustomerQuery, city=city))
+
+
+@app.route("/api/customers/{customer_id}", methods=["GET"])
+def get_customer(customer_id: str) -> dict[str, Any]:
+    return service.get_customer(path_id("customer_id", customer_id))
+
+
+@app.route("/api/customers/{customer_id}", methods=["PUT"])
+def update_customer(customer_id: str) -> dict[str, Any]:
+    new = app.body(CustomerIn)
+    return app.change(lambda session: service.update_customer(session, path_id("customer_id", customer_id), new))
+
+
+@app.route("/api/customers/{customer_id}", methods=["DELETE"])
+def delete_customer(customer_id: str) -> None:
+    app.change(lambda session: service.delete_customer(session, path_id("customer_id", customer_id)))
+
+
+@app.route("/health", methods=["GET"], public=True)
+@app.route("/api/customers/health", methods=["GET"], public=True)
+def health() -> Response:
+    status, document = service_health("customer", warm_up=service.warm_up)
+    return json_response(document, status=status)

@@ -1,0 +1,36 @@
+"""Requests and responses. The events (`customer_created`, `_updated`, `_deleted`) carry `CustomerOut` with `id` as `customer_id`."""
+
+from typing import ClassVar
+
+from common.fields import Payload, Shape, text
+from common.paging import IdList, ListQuery
+
+
+class CustomerIn(Payload):
+    """A customer as clients write it."""
+
+    name: text(200)
+    city: text(100)
+    address: text(300)
+    contact_person: text(200)
+
+
+class CustomerOut(Shape):
+    """A customer as everybody reads it; `version` counts its changes."""
+
+    id: int
+    name: str
+    city: str
+    address: str
+    contact_person: str
+    version: int
+
+
+class CustomerQuery(ListQuery):
+    """What the list of customers can be narrowed and sorted by."""
+
+    sortable: ClassVar[tuple[str, ...]] = ("id", "name", "city", "contact_person")
+
+    name: str | None = None
+    city: str | None = None
+    ids: IdList | None = None

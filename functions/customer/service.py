@@ -1,0 +1,104 @@
+"""The rules of customers."""
+
+from typing import Any
+
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from common.cache import WARM_ENTITIES, EntityCache, Gone, WarmUp
+from common.db import after_commit, is_still_referenced, transaction
+from common.errors import ConflictError, NotFoundError
+from common.events import emit, entity_fields
+from common.paging import page_document
+from customer import repository
+from customer.models import Customer
+from customer.schemas import CustomerIn, CustomerOut, CustomerQuery
+
+_CACHE = EntityCache("customer")
+
+
+def get_customer(customer_id: int) -> dict[str, Any]:
+    """A customer. Raises NotFoundError."""
+    held = _CACHE.get(customer_id)
+    if isinstance(held, Gone):
+        raise _not_found(customer_id)
+    if held is not None:
+        return held
+    with transaction() as session:
+        document = _document(_found(customer_id, repository.get(session, customer_id)))
+    _CACHE.put([document])
+    return document
+
+
+def list_customers(query: CustomerQuery) -> dict[str, Any]:
+    """A page of customers."""
+
+    def load() -> dict[str, Any]:
+        with transaction() as session:
+            customers, total = repository.page(session, query)
+        return page_document("customers", [_document(s) for s in customers], total, query)
+
+    return _CACHE.listed(query.model_dump(), load)
+
+
+def create_customer(session: Session, new: CustomerIn) -> dict[str, Any]:
+    """A new customer, told to the other services."""
+    return _changed(session, "customer_created", repository.add(session, new.model_dump()))
+
+
+def update_customer(session: Session, customer_id: int, new: CustomerIn) -> dict[str, Any]:
+    """The customer with new fields. Raises NotFoundError."""
+    customer = _found(customer_id, repository.get(session, customer_id, for_update=True))
+    for name, value in new.model_dump().items():
+        setattr(customer, name, value)
+    customer.version += 1
+    session.flush()
+    return _changed(session, "customer_updated", customer)
+
+
+def delete_customer(session: Session, customer_id: int) -> None:
+    """Forget a customer. Raises NotFoundError, or ConflictError while orders name it."""
+    customer = _found(customer_id, repository.get(session, customer_id, for_update=True))
+    document = _document(customer) | {"version": customer.version + 1}
+    try:
+        repository.delete(session, customer)
+    except IntegrityError as error:
+        if is_still_referenced(error):
+            raise ConflictError("orders still name this customer", code="customer_in_use") from error
+        raise
+    after_commit(session, lambda: _CACHE.bury(customer_id, document["version"]))
+    after_commit(session, _CACHE.void_lists)
+    emit(session, "customer_deleted", entity_fields("customer", document))
+
+
+def _changed(session: Session, event_type: str, customer: Customer) -> dict[str, Any]:
+    document = _document(customer)
+    after_commit(session, lambda: _CACHE.put([document], insist=True))
+    after_commit(session, _CACHE.void_lists)
+    emit(session, event_type, entity_fields("customer", document))
+    return document
+
+
+def _document(customer: Customer) -> dict[str, Any]:
+    return CustomerOut.model_validate(customer).document()
+
+
+def _found(customer_id: int, customer: Customer | None) -> Customer:
+    if customer is None:
+        raise _not_found(customer_id)
+    return customer
+
+
+def _not_found(customer_id: int) -> NotFoundError:
+    return NotFoundError(f"there is no customer {customer_id}", code="customer_not_found")
+
+
+def _load_cache() -> int:
+    with transaction() as session:
+        documents = [_document(s) for s in repository.latest(session, WARM_ENTITIES)]
+    _CACHE.put(documents)
+    list_customers(CustomerQuery())
+    return len(documents)
+
+
+warm_up = WarmUp("customer", _load_cache)

@@ -1,0 +1,60 @@
+"""The tables this service owns."""
+
+from datetime import datetime
+from decimal import Decimal
+
+from sqlalchemy import BigInteger, Numeric, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from common.db import Base, UtcDateTime
+
+# Stock below this is low.
+LOW_STOCK = Decimal(10)
+
+
+class Storage(Base):
+    """How much there is of a product; `version` counts its changes, `low_since` says how long it has been below the threshold."""
+
+    __tablename__ = "storages"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    product_id: Mapped[int]
+    quantity: Mapped[Decimal] = mapped_column(Numeric(15, 3))
+    version: Mapped[int] = mapped_column(BigInteger)
+    low_since: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+    @property
+    def low(self) -> bool:
+        """Whether it is time to buy."""
+        return self.quantity < LOW_STOCK
+
+
+class StockMovement(Base):
+    """A change of stock, never altered: the sum of a product's deltas is its stock."""
+
+    __tablename__ = "stock_movements"
+
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    product_id: Mapped[int]
+    delta: Mapped[Decimal] = mapped_column(Numeric(15, 3))
+    balance_after: Mapped[Decimal] = mapped_column(Numeric(15, 3))
+    reason: Mapped[str] = mapped_column(String(20))
+    event_id: Mapped[str] = mapped_column(String(36))
+    reference: Mapped[str | None] = mapped_column(String(120))
+    trace_id: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class StockAlert(Base):
+    """The log of crossings: `low_stock` when stock fell below the threshold, `stock_recovered` when it rose to it again."""
+
+    __tablename__ = "stock_alerts"
+
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    product_id: Mapped[int]
+    kind: Mapped[str] = mapped_column(String(20))
+    quantity: Mapped[Decimal] = mapped_column(Numeric(15, 3))
+    threshold: Mapped[Decimal] = mapped_column(Numeric(15, 3))
+    stock_version: Mapped[int] = mapped_column(BigInteger)
+    cause_event_id: Mapped[str] = mapped_column(String(36))
+    occurred_at: Mapped[datetime] = mapped_column(UtcDateTime)

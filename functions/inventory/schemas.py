@@ -1,0 +1,139 @@
+"""Requests, responses, and the events `order_confirmed`, `order_rejected`, `low_stock` and `stock_recovered`."""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field, model_validator
+
+from common.fields import Delta, Id, Number, Payload, Shape, StockLevel, UtcMoment, text
+from common.paging import ListQuery
+
+Reason = Literal["opening", "procurement", "order", "cancellation", "return", "correction", "damage", "count"]
+# What a person may give as the reason; the others are the system's.
+ManualReason = Literal["correction", "return", "damage", "count"]
+
+
+class StorageIn(Payload):
+    """The opening stock of a product that has had no movement yet."""
+
+    product_id: Id
+    quantity: StockLevel
+
+
+class StockChange(Payload):
+    """A manual change: `quantity` sets the stock (after a count), `delta` moves it (a return, a breakage). One of both."""
+
+    quantity: StockLevel | None = None
+    delta: Delta | None = None
+    reason: ManualReason = "correction"
+    reference: text(120) | None = None
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> "StockChange":
+        if (self.quantity is None) == (self.delta is None):
+            raise ValueError("give either quantity or delta")
+        return self
+
+
+class StorageOut(Shape):
+    """How much there is of a product. `product` is added where the product service or the cache knows it."""
+
+    id: int
+    product_id: int
+    quantity: Number
+    version: int
+    low: bool
+    low_since: UtcMoment | None
+
+
+class MovementOut(Shape):
+    """One change of stock, and what caused it."""
+
+    id: int
+    product_id: int
+    delta: Number
+    balance_after: Number
+    reason: Reason
+    event_id: str
+    reference: str | None
+    trace_id: str
+    created_at: UtcMoment
+
+
+class AlertOut(Shape):
+    """A fall below the threshold: which event caused it, and when stock had recovered."""
+
+    id: int
+    product_id: int
+    quantity: Number
+    threshold: Number
+    cause_event_id: str
+    occurred_at: UtcMoment
+    cleared_at: UtcMoment | None
+
+
+class ReconcileOut(Shape):
+    """A product's stock against its ledger."""
+
+    product_id: int
+    quantity: Number
+    movements: Number
+    difference: Number
+    opening: Number
+    procured: Number
+    ordered: Number
+    cancelled: Number
+    returned: Number
+    corrected: Number
+
+
+class OrderDecision(Shape):
+    """The fields of `order_confirmed` and `order_rejected`; `available` is the stock the order met."""
+
+    order_id: int
+    product_id: int
+    quantity: Number
+    available: Number
+
+
+class StockCrossing(Shape):
+    """The fields of `low_stock` and `stock_recovered`."""
+
+    product_id: int
+    quantity: Number
+    threshold: Number
+    stock_version: int
+    cause_event_id: str
+
+
+class StorageQuery(ListQuery):
+    """What the list of storages can be narrowed and sorted by; `q` searches the products' names and codes."""
+
+    sortable: ClassVar[tuple[str, ...]] = ("id", "product_id", "quantity")
+
+    product_id: int | None = None
+    low: bool | None = None
+
+
+class MovementQuery(ListQuery):
+    """What a product's movements can be narrowed and sorted by."""
+
+    sortable: ClassVar[tuple[str, ...]] = ("id",)
+
+    reason: Reason | None = None
+
+
+class AlertQuery(ListQuery):
+    """What the alerts can be narrowed and sorted by; the active ones unless told otherwise."""
+
+    sortable: ClassVar[tuple[str, ...]] = ("id",)
+
+    status: Literal["active", "cleared", "all"] = "active"
+    product_id: int | None = None
+
+
+class ReconcileQuery(Payload):
+    """Which part of the reconciliation to show; it is always made over all products."""
+
+    start: Annotated[int, Field(ge=0)] = 0
+    limit: Annotated[int, Field(ge=1, le=500)] = 50
+    mismatched: bool = False

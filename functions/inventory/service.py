@@ -1,0 +1,144 @@
+"""What people ask and do about stock. Stock itself is never served from a cache: see docs/adr."""
+
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from common.db import is_missing_reference, transaction
+from common.errors import ConflictError, InvalidError, NotFoundError, UnavailableError
+from common.events import new_event_id
+from common.paging import MAX_LIMIT, page_document
+from common.services import Directory, get_from
+from inventory import repository, stock
+from inventory.models import Storage
+from inventory.schemas import (
+    AlertOut,
+    AlertQuery,
+    MovementOut,
+    MovementQuery,
+    ReconcileOut,
+    ReconcileQuery,
+    StockChange,
+    StorageIn,
+    StorageOut,
+    StorageQuery,
+)
+
+products = Directory("product", "products")
+
+
+def get_storage(storage_id: int) -> dict[str, Any]:
+    """A storage. Raises NotFoundError."""
+    with transaction() as session:
+        storage = _found(f"storage {storage_id}", repository.get(session, storage_id))
+    return _with_products([storage])[0]
+
+
+def get_storage_of_product(product_id: int) -> dict[str, Any]:
+    """The storage of a product. Raises NotFoundError."""
+    with transaction() as session:
+        storage = _found(f"storage of product {product_id}", repository.of_product(session, product_id))
+    return _with_products([storage])[0]
+
+
+def list_storages(query: StorageQuery) -> dict[str, Any]:
+    """A page of storages; `q` is the product service's search, of which the first 500 are taken."""
+    product_ids = None
+    if query.q:
+        _, found = get_from("product", "/api/products", query={"q": query.q, "limit": str(MAX_LIMIT)})
+        product_ids = [product["id"] for product in found["products"]]
+    with transaction() as session:
+        storages, total = repository.page(session, query, product_ids)
+    return page_document("inventory", _with_products(storages), total, query)
+
+
+def open_storage(session: Session, new: StorageIn) -> dict[str, Any]:
+    """The opening stock of a product. Raises InvalidError for an unknown product, ConflictError once the product has moved."""
+    try:
+        storage = repository.lock_storage(session, new.product_id)
+    except IntegrityError as error:
+        if is_missing_reference(error):
+            raise InvalidError.of_field("product_id", f"there is no product {new.product_id}", code="product_not_found") from error
+        raise
+    if repository.has_any_movement(session, new.product_id):
+        raise ConflictError(
+            f"product {new.product_id} already has stock; change it with PUT /api/inventory/{storage.id}",
+            code="storage_exists",
+            storage_id=storage.id,
+        )
+    stock.change_by_hand(session, storage, new.quantity, "opening", new_event_id(), None)
+    return _document(storage)
+
+
+def change_storage(session: Session, storage_id: int, change: StockChange) -> dict[str, Any]:
+    """Change stock by hand. Raises NotFoundError, or ConflictError where it would fall below zero."""
+    storage = _found(f"storage {storage_id}", repository.get_for_update(session, storage_id))
+    delta = change.delta if change.delta is not None else (change.quantity or Decimal(0)) - storage.quantity
+    if storage.quantity + delta < 0:
+        raise ConflictError(
+            f"only {storage.quantity.normalize():f} in stock",
+            code="insufficient_stock",
+            available=float(storage.quantity),
+        )
+    stock.change_by_hand(session, storage, delta, change.reason, new_event_id(), change.reference)
+    return _document(storage)
+
+
+def list_movements(product_id: int, query: MovementQuery) -> dict[str, Any]:
+    """A page of a product's ledger. Raises NotFoundError for a product without a storage."""
+    with transaction() as session:
+        _found(f"storage of product {product_id}", repository.of_product(session, product_id))
+        movements, total = repository.movements(session, product_id, query)
+        documents = [MovementOut.model_validate(m).document() for m in movements]
+    return page_document("movements", documents, total, query)
+
+
+def list_alerts(query: AlertQuery) -> dict[str, Any]:
+    """A page of alerts."""
+    with transaction() as session:
+        found, total = repository.alerts(session, query)
+        documents = [AlertOut.model_validate({**_columns(alert), "cleared_at": cleared_at}).document() for alert, cleared_at in found]
+    return page_document("alerts", documents, total, query)
+
+
+def reconcile(query: ReconcileQuery) -> dict[str, Any]:
+    """Each product's stock against the sum of its movements, and how many products do not match."""
+    with transaction() as session:
+        rows, total, mismatched = repository.reconcile(session, query)
+        documents = [ReconcileOut.model_validate(row).document() for row in rows]
+    return {
+        "reconciled": mismatched == 0,
+        "mismatched": mismatched,
+        "products": documents,
+        "start": query.start,
+        "limit": query.limit,
+        "count": len(documents),
+        "total": total,
+    }
+
+
+def _with_products(storages: Iterable[Storage]) -> list[dict[str, Any]]:
+    documents = [_document(storage) for storage in storages]
+    ids = [document["product_id"] for document in documents]
+    try:
+        found = products.find_many(ids)
+    except UnavailableError:
+        found = products.cached(ids)
+    return [document | {"product": found.get(document["product_id"])} for document in documents]
+
+
+def _document(storage: Storage) -> dict[str, Any]:
+    return StorageOut.model_validate(storage).document()
+
+
+def _columns(row: Any) -> dict[str, Any]:
+    return {column.key: getattr(row, column.key) for column in row.__table__.columns}
+
+
+def _found(what: str, storage: Storage | None) -> Storage:
+    if storage is None:
+        raise NotFoundError(f"there is no {what}", code="storage_not_found")
+    return storage

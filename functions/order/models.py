@@ -1,0 +1,29 @@
+"""The table this service owns."""
+
+from datetime import datetime
+from decimal import Decimal
+
+from sqlalchemy import Numeric, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from common.db import Base, UtcDateTime
+
+
+class Order(Base):
+    """A sale of one product to one customer; names and codes as they were then. `version` counts its changes of status."""
+
+    __tablename__ = "orders"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    customer_id: Mapped[int]
+    product_id: Mapped[int]
+    quantity: Mapped[Decimal] = mapped_column(Numeric(12, 3))
+    unit_price: Mapped[Decimal] = mapped_column(Numeric(12, 2))
+    total_cost: Mapped[Decimal] = mapped_column(Numeric(18, 2))
+    timestamp: Mapped[datetime] = mapped_column(UtcDateTime)
+    customer_name: Mapped[str] = mapped_column(String(200))
+    product_code: Mapped[str] = mapped_column(String(64))
+    product_name: Mapped[str] = mapped_column(String(255))
+    status: Mapped[str] = mapped_column(String(20))
+    status_reason: Mapped[str | None] = mapped_column(String(300))
+    version: Mapped[int] = mapped_column(default=1)

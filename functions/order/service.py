@@ -1,0 +1,159 @@
+"""The rules of orders: born pending, confirmed or rejected by inventory's event, cancelled by a person."""
+
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
+
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from common.cache import TRANSACTION_SECONDS, WARM_TRANSACTIONS, EntityCache, WarmUp
+from common.db import after_commit, is_missing_reference, transaction, utc_now
+from common.errors import ConflictError, InvalidError, NotFoundError, UnavailableError
+from common.events import emit
+from common.fields import as_json_number
+from common.observability import logger
+from common.paging import page_document
+from common.services import Directory, get_from
+from order import repository
+from order.models import Order
+from order.schemas import OrderIn, OrderOut, OrderQuery, OrderStock
+
+_CACHE = EntityCache("order", TRANSACTION_SECONDS)
+customers = Directory("customer", "customers")
+products = Directory("product", "products")
+
+
+def get_order(order_id: int) -> dict[str, Any]:
+    """An order. Raises NotFoundError."""
+    held = _CACHE.get(order_id)
+    if isinstance(held, dict):
+        return held
+    with transaction() as session:
+        document = _document(_found(order_id, repository.get(session, order_id)))
+    _CACHE.put([document])
+    return document
+
+
+def list_orders(query: OrderQuery) -> dict[str, Any]:
+    """A page of orders."""
+
+    def load() -> dict[str, Any]:
+        with transaction() as session:
+            orders, total = repository.page(session, query)
+        return page_document("orders", [_document(o) for o in orders], total, query)
+
+    return _CACHE.listed(query.model_dump(), load)
+
+
+def create_order(session: Session, new: OrderIn) -> dict[str, Any]:
+    """Take an order, pending until inventory decides.
+
+    Raises InvalidError for a customer or product that does not exist, ConflictError where stock is known to be short.
+    """
+    customer, product = customers.find(new.customer_id), products.find(new.product_id)
+    if customer is None:
+        raise _missing("customer", new.customer_id)
+    if product is None:
+        raise _missing("product", new.product_id)
+    _check_stock(new)
+    unit_price = new.unit_price if new.unit_price is not None else Decimal(str(product["price_sell"]))
+    try:
+        order = repository.add(
+            session,
+            {
+                "customer_id": new.customer_id,
+                "product_id": new.product_id,
+                "quantity": new.quantity,
+                "unit_price": unit_price,
+                "total_cost": (new.quantity * unit_price).quantize(Decimal("0.01"), ROUND_HALF_UP),
+                "timestamp": utc_now(),
+                "customer_name": customer["name"],
+                "product_code": product["product_code"],
+                "product_name": product["name"],
+                "status": "pending",
+            },
+        )
+    except IntegrityError as error:
+        if is_missing_reference(error):
+            raise InvalidError("the customer or the product was deleted meanwhile", code="reference_not_found") from error
+        raise
+    return _changed(session, order, "order_stock_out")
+
+
+def cancel_order(session: Session, order_id: int) -> dict[str, Any]:
+    """Cancel an order and have its stock returned; once is as good as twice. Raises NotFoundError, or ConflictError if it was rejected."""
+    order = _found(order_id, repository.get(session, order_id, for_update=True))
+    if order.status == "cancelled":
+        return _document(order)
+    if order.status == "rejected":
+        raise ConflictError("a rejected order cannot be cancelled: it never took any stock", code="order_rejected")
+    _set_status(session, order, "cancelled", None)
+    return _changed(session, order, "order_cancelled")
+
+
+def decide_order(session: Session, order_id: int, status: str, reason: str | None) -> None:
+    """Note inventory's decision. One that comes late, after a cancellation, changes nothing. Raises NotFoundError."""
+    order = _found(order_id, repository.get(session, order_id, for_update=True))
+    if order.status == "pending":
+        _set_status(session, order, status, reason)
+        _cache_after_commit(session, _document(order))
+
+
+def _set_status(session: Session, order: Order, status: str, reason: str | None) -> None:
+    order.status, order.status_reason = status, reason
+    order.version += 1
+    session.flush()
+
+
+def _check_stock(new: OrderIn) -> None:
+    """Say no at once where stock is known to be short. Where inventory cannot be asked, its event decides later."""
+    try:
+        _, storage = get_from("inventory", "/api/inventory/product/{product_id}", path={"product_id": str(new.product_id)})
+    except UnavailableError:
+        logger.warning("order_taken_without_asking_inventory", product_id=new.product_id)
+        return
+    available = Decimal(str(storage.get("quantity", 0)))
+    if available < new.quantity:
+        raise ConflictError(
+            f"only {as_json_number(available)} of product {new.product_id} available",
+            code="insufficient_stock",
+            available=as_json_number(available),
+            requested=as_json_number(new.quantity),
+        )
+
+
+def _changed(session: Session, order: Order, event_type: str) -> dict[str, Any]:
+    document = _document(order)
+    _cache_after_commit(session, document)
+    emit(session, event_type, OrderStock(order_id=order.id, product_id=order.product_id, quantity=order.quantity).document())
+    return document
+
+
+def _cache_after_commit(session: Session, document: dict[str, Any]) -> None:
+    after_commit(session, lambda: _CACHE.put([document], insist=True))
+    after_commit(session, _CACHE.void_lists)
+
+
+def _missing(what: str, entity_id: int) -> InvalidError:
+    return InvalidError.of_field(f"{what}_id", f"there is no {what} {entity_id}", code=f"{what}_not_found")
+
+
+def _document(order: Order) -> dict[str, Any]:
+    return OrderOut.model_validate(order).document()
+
+
+def _found(order_id: int, order: Order | None) -> Order:
+    if order is None:
+        raise NotFoundError(f"there is no order {order_id}", code="order_not_found")
+    return order
+
+
+def _load_cache() -> int:
+    with transaction() as session:
+        documents = [_document(o) for o in repository.latest(session, WARM_TRANSACTIONS)]
+    _CACHE.put(documents)
+    list_orders(OrderQuery())
+    return len(documents)
+
+
+warm_up = WarmUp("order", _load_cache)

@@ -1,0 +1,1 @@
+"""Procurements: stock that the company bought."""

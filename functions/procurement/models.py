@@ -1,0 +1,26 @@
+"""The table this service owns."""
+
+from datetime import datetime
+from decimal import Decimal
+
+from sqlalchemy import Numeric, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from common.db import Base, UtcDateTime
+
+
+class Procurement(Base):
+    """A purchase of one product from one supplier; names and codes as they were then."""
+
+    __tablename__ = "procurements"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    supplier_id: Mapped[int]
+    product_id: Mapped[int]
+    quantity: Mapped[Decimal] = mapped_column(Numeric(12, 3))
+    unit_price: Mapped[Decimal] = mapped_column(Numeric(12, 2))
+    total_cost: Mapped[Decimal] = mapped_column(Numeric(18, 2))
+    timestamp: Mapped[datetime] = mapped_column(UtcDateTime)
+    supplier_name: Mapped[str] = mapped_column(String(200))
+    product_code: Mapped[str] = mapped_column(String(64))
+    product_name: Mapped[str] = mapped_column(String(255))

@@ -1,0 +1,44 @@
+"""The only SQL of this service."""
+
+from typing import Any
+
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session
+
+from common.paging import read_page
+from procurement.models import Procurement
+from procurement.schemas import ProcurementQuery
+
+
+def get(session: Session, procurement_id: int) -> Procurement | None:
+    """A procurement."""
+    return session.get(Procurement, procurement_id)
+
+
+def add(session: Session, fields: dict[str, Any]) -> Procurement:
+    """A new procurement, with its id. Raises IntegrityError when its supplier or product is not there (any more)."""
+    procurement = Procurement(**fields)
+    session.add(procurement)
+    session.flush()
+    return procurement
+
+
+def page(session: Session, query: ProcurementQuery) -> tuple[list[Procurement], int]:
+    """A page of procurements and how many there are on all pages."""
+    rows = select(Procurement)
+    if query.product_id is not None:
+        rows = rows.where(Procurement.product_id == query.product_id)
+    if query.supplier_id is not None:
+        rows = rows.where(Procurement.supplier_id == query.supplier_id)
+    if query.since is not None:
+        rows = rows.where(Procurement.timestamp >= query.since)
+    if query.until is not None:
+        rows = rows.where(Procurement.timestamp < query.until)
+    columns = {name: getattr(Procurement, name) for name in query.sortable}
+    searched = (Procurement.product_name, Procurement.product_code, Procurement.supplier_name)
+    return read_page(session, rows, query, columns=columns, searched=searched)
+
+
+def latest(session: Session, limit: int) -> list[Procurement]:
+    """The procurements that were made last."""
+    return list(session.scalars(select(Procurement).order_by(Procurement.id.desc()).limit(limit)))

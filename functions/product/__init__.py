@@ -1,0 +1,1 @@
+"""Products: what the company buys and sells."""

@@ -1,0 +1,43 @@
+"""Requests and responses. The events (`product_created`, `_updated`, `_deleted`) carry `ProductOut` with `id` as `product_id`."""
+
+from typing import ClassVar
+
+from common.fields import Id, Money, Payload, Shape, text
+from common.paging import IdList, ListQuery
+
+
+class ProductIn(Payload):
+    """A product as clients write it."""
+
+    product_code: text(64)
+    name: text(255)
+    category: text(100)
+    price_buy: Money
+    price_sell: Money
+    measure_unit: text(20)
+    supplier_id: Id
+
+
+class ProductOut(Shape):
+    """A product as it is kept and told; answers carry its `supplier` object beside."""
+
+    id: int
+    product_code: str
+    name: str
+    category: str
+    price_buy: Money
+    price_sell: Money
+    measure_unit: str
+    supplier_id: int
+    version: int
+
+
+class ProductQuery(ListQuery):
+    """What the list of products can be narrowed and sorted by."""
+
+    sortable: ClassVar[tuple[str, ...]] = ("id", "product_code", "name", "category", "price_buy", "price_sell")
+
+    product_code: str | None = None
+    category: str | None = None
+    supplier_id: int | None = None
+    ids: IdList | None = None

@@ -1,0 +1,145 @@
+"""The rules of products."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from common.cache import WARM_ENTITIES, EntityCache, Gone, WarmUp
+from common.db import after_commit, is_duplicate, is_missing_reference, is_still_referenced, transaction
+from common.errors import ConflictError, InvalidError, NotFoundError, ProblemError, UnavailableError
+from common.events import emit, entity_fields
+from common.paging import page_document
+from common.services import Directory
+from product import repository
+from product.models import Product
+from product.schemas import ProductIn, ProductOut, ProductQuery
+
+_CACHE = EntityCache("product")
+suppliers = Directory("supplier", "suppliers")
+
+
+def get_product(product_id: int) -> dict[str, Any]:
+    """A product with its supplier. Raises NotFoundError."""
+    held = _CACHE.get(product_id)
+    if isinstance(held, Gone):
+        raise _not_found(product_id)
+    if held is None:
+        with transaction() as session:
+            held = _document(_found(product_id, repository.get(session, product_id)))
+        _CACHE.put([held])
+    return _with_suppliers([held])[0]
+
+
+def list_products(query: ProductQuery) -> dict[str, Any]:
+    """A page of products with their suppliers. Suppliers are put in afterwards, so a list outlives a change of a supplier."""
+
+    def load() -> dict[str, Any]:
+        with transaction() as session:
+            products, total = repository.page(session, query)
+        return page_document("products", [_document(p) for p in products], total, query)
+
+    page = _CACHE.listed(query.model_dump(), load)
+    return page | {"products": _with_suppliers(page["products"])}
+
+
+def create_product(session: Session, new: ProductIn) -> dict[str, Any]:
+    """A new product, told to the other services.
+
+    Raises InvalidError for a supplier that does not exist, ConflictError for a code that is taken.
+    """
+    supplier = _supplier(new.supplier_id)
+    try:
+        product = repository.add(session, new.model_dump())
+    except IntegrityError as error:
+        raise _refusal(error, new) from error
+    return _changed(session, "product_created", product) | {"supplier": supplier}
+
+
+def update_product(session: Session, product_id: int, new: ProductIn) -> dict[str, Any]:
+    """The product with new fields. Raises NotFoundError, and as `create_product` does."""
+    supplier = _supplier(new.supplier_id)
+    product = _found(product_id, repository.get(session, product_id, for_update=True))
+    for name, value in new.model_dump().items():
+        setattr(product, name, value)
+    product.version += 1
+    try:
+        session.flush()
+    except IntegrityError as error:
+        raise _refusal(error, new) from error
+    return _changed(session, "product_updated", product) | {"supplier": supplier}
+
+
+def delete_product(session: Session, product_id: int) -> None:
+    """Forget a product that never moved. Raises NotFoundError, or ConflictError once it has a movement, order or procurement."""
+    product = _found(product_id, repository.get(session, product_id, for_update=True))
+    document = _document(product) | {"version": product.version + 1}
+    try:
+        repository.delete(session, product)
+    except IntegrityError as error:
+        if is_still_referenced(error):
+            raise ConflictError("the product has stock movements, orders or procurements", code="product_in_use") from error
+        raise
+    after_commit(session, lambda: _CACHE.bury(product_id, document["version"]))
+    after_commit(session, _CACHE.void_lists)
+    emit(session, "product_deleted", entity_fields("product", document))
+
+
+def _changed(session: Session, event_type: str, product: Product) -> dict[str, Any]:
+    document = _document(product)
+    after_commit(session, lambda: _CACHE.put([document], insist=True))
+    after_commit(session, _CACHE.void_lists)
+    emit(session, event_type, entity_fields("product", document))
+    return document
+
+
+def _supplier(supplier_id: int) -> dict[str, Any]:
+    supplier = suppliers.find(supplier_id)
+    if supplier is None:
+        raise InvalidError.of_field("supplier_id", f"there is no supplier {supplier_id}", code="supplier_not_found")
+    return supplier
+
+
+def _with_suppliers(documents: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The products with their `supplier` objects; with null where the supplier service cannot be asked and the cache does not know."""
+    products = list(documents)
+    try:
+        found = suppliers.find_many(product["supplier_id"] for product in products)
+    except UnavailableError:
+        found = suppliers.cached(product["supplier_id"] for product in products)
+    return [product | {"supplier": found.get(product["supplier_id"])} for product in products]
+
+
+def _refusal(error: IntegrityError, new: ProductIn) -> ProblemError:
+    if is_duplicate(error):
+        message = f"product code {new.product_code} is taken"
+        return ConflictError(message, code="product_code_taken", errors=[{"field": "product_code", "message": message}])
+    if is_missing_reference(error):
+        return InvalidError.of_field("supplier_id", f"there is no supplier {new.supplier_id}", code="supplier_not_found")
+    return ConflictError("the database refused the product")
+
+
+def _document(product: Product) -> dict[str, Any]:
+    return ProductOut.model_validate(product).document()
+
+
+def _found(product_id: int, product: Product | None) -> Product:
+    if product is None:
+        raise _not_found(product_id)
+    return product
+
+
+def _not_found(product_id: int) -> NotFoundError:
+    return NotFoundError(f"there is no product {product_id}", code="product_not_found")
+
+
+def _load_cache() -> int:
+    with transaction() as session:
+        documents = [_document(p) for p in repository.latest(session, WARM_ENTITIES)]
+    _CACHE.put(documents)
+    list_products(ProductQuery())
+    return len(documents)
+
+
+warm_up = WarmUp("product", _load_cache)

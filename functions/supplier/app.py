@@ -1,0 +1,51 @@
+"""The routes of suppliers."""
+
+from typing import Any
+
+from chalice import Response
+
+from common.health import service_health
+from common.http import ServiceApp, json_response, path_id
+from supplier import service
+from supplier.schemas import SupplierIn, SupplierQuery
+
+app = ServiceApp("supplier", before_request=service.warm_up.ensure)
+
+
+@app.route("/api/suppliers", methods=["GET"])
+def list_suppliers() -> dict[str, Any]:
+    return service.list_suppliers(app.query(SupplierQuery))
+
+
+@app.route("/api/suppliers", methods=["POST"])
+def create_supplier() -> Response:
+    new = app.body(SupplierIn)
+    return app.create(lambda session: service.create_supplier(session, new), location="/api/suppliers")
+
+
+@app.route("/api/suppliers/city/{city}", methods=["GET"])
+def list_suppliers_of_city(city: str) -> dict[str, Any]:
+    return service.list_suppliers(app.query(SupplierQuery, city=city))
+
+
+@app.route("/api/suppliers/{supplier_id}", methods=["GET"])
+def get_supplier(supplier_id: str) -> dict[str, Any]:
+    return service.get_supplier(path_id("supplier_id", supplier_id))
+
+
+@app.route("/api/suppliers/{supplier_id}", methods=["PUT"])
+def update_supplier(supplier_id: str) -> dict[str, Any]:
+    new = app.body(SupplierIn)
+    return app.change(lambda session: service.update_supplier(session, path_id("supplier_id", supplier_id), new))
+
+
+@app.route("/api/suppliers/{supplier_id}", methods=["DELETE"])
+def delete_supplier(supplier_id: str) -> None:
+    app.change(lambda session: service.delete_supplier(session, path_id("supplier_id", supplier_id)))
+
+
+@app.route("/health", methods=["GET"], public=True)
+@app.route("/api/suppliers/health", methods=["GET"], public=True)
+def health() -> Response:
+    status, document = service_health("supplier", warm_up=service.warm_up)
+    return json_response(document, status=status)
