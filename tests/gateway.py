@@ -86,7 +86,16 @@ def app_of(path: str) -> Any:
     return importlib.import_module(f"{SERVICES[path.split('/')[2]]}.app").app
 
 
-def proxy_event(method: str, route: str, path: str, path_parameters: dict[str, str], query: dict[str, list[str]], body: str | None, headers: dict[str, str], user: dict[str, str]) -> dict[str, Any]:
+def proxy_event(
+    method: str,
+    route: str,
+    path: str,
+    path_parameters: dict[str, str],
+    query: dict[str, list[str]],
+    body: str | None,
+    headers: dict[str, str],
+    user: dict[str, str],
+) -> dict[str, Any]:
     """https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html"""
     return {
         "resource": route,

@@ -40,11 +40,15 @@ def register(session: Session, new: RegistrationIn, password_hash: str) -> dict[
 
 
 def login(claim: LoginIn) -> dict[str, Any]:
-    """A token for six hours, and whose it is. Raises UnauthorizedError, alike and as slowly for an unknown name as for a wrong password."""
+    """A token for six hours, and whose it is.
+
+    Raises UnauthorizedError, in the same words and as slowly for an unknown name as for a wrong password.
+    """
     with transaction() as session:
         user = repository.by_username(session, claim.username.encode("utf-8", "replace").decode())
     try:
-        _HASHER.verify(user.password_hash if user else _hash_of_nobody(), claim.password.get_secret_value().encode("utf-8", "surrogatepass"))
+        password = claim.password.get_secret_value().encode("utf-8", "surrogatepass")
+        _HASHER.verify(user.password_hash if user else _hash_of_nobody(), password)
     except VerifyMismatchError:
         user = None
     if user is None:

@@ -68,9 +68,7 @@ def change_quantity(session: Session, storage: Storage, delta: Decimal) -> Decim
 
 def set_low_since(session: Session, storage: Storage, moment: datetime | None) -> None:
     """Note since when the storage is low, or that it is not."""
-    session.execute(
-        update(Storage).where(Storage.id == storage.id).values(low_since=moment).execution_options(synchronize_session=False)
-    )
+    session.execute(update(Storage).where(Storage.id == storage.id).values(low_since=moment).execution_options(synchronize_session=False))
     _believe(storage, low_since=moment)
 
 
@@ -147,7 +145,7 @@ def alerts(session: Session, query: AlertQuery) -> tuple[list[tuple[StockAlert, 
     if query.status != "all":
         rows = rows.where(cleared_at.is_(None) if query.status == "active" else cleared_at.is_not(None))
     found, total = read_page(session, rows, query, columns={"id": StockAlert.id})
-    moments = dict(session.execute(select(StockAlert.id, cleared_at).where(StockAlert.id.in_([a.id for a in found]))).tuples().all()) if found else {}
+    moments = dict(session.execute(select(StockAlert.id, cleared_at).where(StockAlert.id.in_([a.id for a in found]))).tuples().all())
     return [(alert, moments[alert.id]) for alert in found], total
 
 

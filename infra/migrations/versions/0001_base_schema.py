@@ -19,8 +19,8 @@ _STOCK = sa.Numeric(15, 3)
 _MOMENT = mysql.DATETIME(fsp=6)
 
 
-def _id(type_: sa.types.TypeEngine = sa.Integer()) -> sa.Column:
-    return sa.Column("id", type_, primary_key=True, autoincrement=True)
+def _id() -> sa.Column:
+    return sa.Column("id", sa.Integer, primary_key=True, autoincrement=True)
 
 
 def _party(name: str) -> None:

@@ -49,7 +49,7 @@ class SigningKeys:
         return self._keys["AWSCURRENT"]
 
     def find(self, kid: object) -> _Key | None:
-        """The key of that id. An unknown one may be newer than what was read, so the secret is read again, though not for every forged token."""
+        """The key of that id. An unknown one may be newer than what was read, so the secret is read again, if not for every forgery."""
         self._refresh(_KEYS_SECONDS)
         if not self._with_id(kid):
             self._refresh(_UNKNOWN_KEY_SECONDS)

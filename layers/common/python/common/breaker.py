@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pybreaker
 
@@ -34,7 +34,7 @@ class _SharedState(pybreaker.CircuitBreakerStorage):
         self._own: dict[str, str] = {}
 
     def _get(self, field: str, default: str) -> str:
-        held = try_redis(lambda client: client.hget(self._key, field) or default, None)
+        held: Any = try_redis(lambda client: client.hget(self._key, field) or default, None)
         if held is not None:
             self._own[field] = held
         return self._own.get(field, default)
@@ -44,7 +44,7 @@ class _SharedState(pybreaker.CircuitBreakerStorage):
         try_redis(lambda client: client.hset(self._key, field, value), 0)
 
     def _increment(self, field: str) -> None:
-        own = str(int(self._own.get(field, "0")) + 1)
+        own = int(self._own.get(field, "0")) + 1
         self._own[field] = str(try_redis(lambda client: client.hincrby(self._key, field, 1), own))
 
     @property

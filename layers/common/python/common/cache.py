@@ -65,7 +65,7 @@ class EntityCache:
         ids = list(dict.fromkeys(entity_ids))
         if not ids:
             return {}
-        held = try_redis(lambda client: client.mget([self.key(i) for i in ids]), [None] * len(ids))
+        held: list[Any] = try_redis(lambda client: list(client.mget([self.key(i) for i in ids])), [None] * len(ids))
         return {i: _decode(value) for i, value in zip(ids, held, strict=True) if value is not None}
 
     def put(self, entities: Iterable[Mapping[str, Any]], *, insist: bool = False) -> None:
@@ -90,7 +90,7 @@ class EntityCache:
     def listed(self, query: Mapping[str, Any], load: Callable[[], Json]) -> Json:
         """The list that answers `query`, from the cache or from `load`."""
         fresh = uuid.uuid4().hex
-        token = try_redis(lambda client: client.set(f"{self.kind}:lists", fresh, nx=True, get=True) or fresh, None)
+        token: Any = try_redis(lambda client: client.set(f"{self.kind}:lists", fresh, nx=True, get=True) or fresh, None)
         if token is None:
             return load()
         digest = hashlib.sha256(json.dumps(query, sort_keys=True, default=str).encode()).hexdigest()[:32]

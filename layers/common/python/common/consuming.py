@@ -6,9 +6,9 @@ from typing import Any
 from sqlalchemy.dialects.mysql import insert
 from sqlalchemy.orm import Session
 
-from common.db import in_transaction, utc_now
+from common.db import affected_rows, in_transaction, utc_now
 from common.errors import UnavailableError
-from common.events import Event, ProcessedEvent, by_event, channels_of, TOPOLOGY
+from common.events import TOPOLOGY, Event, ProcessedEvent, by_event, channels_of
 from common.observability import logger, trace
 
 Apply = Callable[[Session, Event], None]
@@ -28,7 +28,7 @@ def consume(consumer: str, payload: Mapping[str, Any], apply: Apply, *, order: C
         in_transaction(lambda session: _apply_all(session, consumer, in_order, apply))
     except UnavailableError:
         raise
-    except Exception:
+    except Exception:  # noqa: BLE001  # one of the events is at fault; each alone will tell which
         if len(events) > 1:
             logger.exception("batch_failed", consumer=consumer, events=len(events))
         failures = [failure for event in events if (failure := _apply_alone(consumer, event, apply))]
@@ -50,7 +50,7 @@ def _apply_alone(consumer: str, event: Event, apply: Apply) -> dict[str, str] | 
         in_transaction(lambda session: _apply_all(session, consumer, [event], apply))
     except UnavailableError:
         raise
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  # whatever an event runs into is its failure, told to the bridge
         logger.exception("event_failed", consumer=consumer, event_id=event.get("event_id"), event_type=event.get("event_type"))
         return {"itemIdentifier": str(event.get("event_id")), "reason": f"{type(error).__name__}: {error}"}
     return None
@@ -59,7 +59,7 @@ def _apply_alone(consumer: str, event: Event, apply: Apply) -> dict[str, str] | 
 def _is_new(session: Session, consumer: str, event_id: str) -> bool:
     """Note the event as processed. A concurrent delivery of it waits here for the first one's commit."""
     statement = insert(ProcessedEvent).prefix_with("IGNORE").values(consumer=consumer, event_id=event_id, processed_at=utc_now())
-    return bool(session.execute(statement).rowcount)
+    return affected_rows(session.execute(statement)) > 0
 
 
 def _check_channel(consumer: str, event: Event) -> None:

@@ -4,10 +4,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import stamina
-from sqlalchemy import URL, Engine, create_engine
+from sqlalchemy import URL, CursorResult, Engine, create_engine
+from sqlalchemy import Result as ExecutionResult
 from sqlalchemy.dialects.mysql import DATETIME
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, Session
@@ -97,7 +98,7 @@ def transaction() -> Iterator[Session]:
     for action in actions:
         try:
             action()
-        except Exception:
+        except Exception:  # noqa: BLE001  # the commit stands, whatever comes after it
             logger.exception("after_commit_action_failed")
 
 
@@ -107,12 +108,19 @@ def in_transaction(effect: Callable[[Session], Result]) -> Result:
     Raises UnavailableError when the conflict does not go away or the database cannot be reached.
     """
     try:
-        for attempt in stamina.retry_context(on=is_lock_conflict, attempts=8, wait_initial=0.005, wait_jitter=0.05, wait_max=0.5, timeout=10):
+        for attempt in stamina.retry_context(
+            on=is_lock_conflict, attempts=8, wait_initial=0.005, wait_jitter=0.05, wait_max=0.5, timeout=10
+        ):
             with attempt, transaction() as session:
                 return effect(session)
     except OperationalError as error:
         raise UnavailableError("the database is too busy with the same rows", code="lock_conflict") from error
     raise AssertionError("a retry context ends with a result or an error")
+
+
+def affected_rows(result: ExecutionResult[Any]) -> int:
+    """How many rows a statement changed."""
+    return cast("CursorResult[Any]", result).rowcount
 
 
 def mysql_error_number(error: BaseException) -> int | None:

@@ -38,7 +38,9 @@ TOPOLOGY: Mapping[str, Channel] = {
     for channel in (
         Channel("supplier_events", "supplier", ("supplier_created", "supplier_updated", "supplier_deleted"), ("product", "procurement")),
         Channel("customer_events", "customer", ("customer_created", "customer_updated", "customer_deleted"), ("order",)),
-        Channel("product_events", "product", ("product_created", "product_updated", "product_deleted"), ("inventory", "procurement", "order")),
+        Channel(
+            "product_events", "product", ("product_created", "product_updated", "product_deleted"), ("inventory", "procurement", "order")
+        ),
         Channel("procurement_stock_in", "procurement", ("procurement_stock_in",), ("inventory",)),
         Channel("order_stock_out", "order", ("order_stock_out", "order_cancelled"), ("inventory",)),
         Channel("inventory_alert", "inventory", ("low_stock", "stock_recovered"), ("inventory",)),

@@ -46,7 +46,11 @@ Money = Annotated[Number, Field(ge=0, le=9_999_999, decimal_places=2)]
 Quantity = Annotated[Number, Field(gt=0, le=1_000_000, decimal_places=3)]
 StockLevel = Annotated[Number, Field(ge=0, le=1_000_000_000, decimal_places=3)]
 Delta = Annotated[Number, Field(ge=-1_000_000, le=1_000_000, decimal_places=3)]
-UtcMoment = Annotated[datetime, AfterValidator(_in_utc), PlainSerializer(lambda moment: moment.isoformat().replace("+00:00", "Z"), return_type=str, when_used="json")]
+UtcMoment = Annotated[
+    datetime,
+    AfterValidator(_in_utc),
+    PlainSerializer(lambda moment: moment.isoformat().replace("+00:00", "Z"), return_type=str, when_used="json"),
+]
 Id = Annotated[int, Field(ge=1, le=MAX_ID, strict=True)]
 
 

@@ -14,7 +14,7 @@ from sqlalchemy import String, Text, select, update
 from sqlalchemy.dialects.mysql import insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from common.db import Base, UtcDateTime, in_transaction, utc_now
+from common.db import Base, UtcDateTime, affected_rows, in_transaction, utc_now
 from common.errors import InvalidError, MalformedError
 
 MAX_KEY_LENGTH = 200
@@ -49,14 +49,16 @@ class Attempt:
         if self.key is None:
             return in_transaction(effect), False
         if not 1 <= len(self.key) <= MAX_KEY_LENGTH or not self.key.isprintable() or not self.key.isascii():
-            raise MalformedError(f"Idempotency-Key must be 1 to {MAX_KEY_LENGTH} printable ASCII characters", code="idempotency_key_malformed")
+            message = f"Idempotency-Key must be 1 to {MAX_KEY_LENGTH} printable ASCII characters"
+            raise MalformedError(message, code="idempotency_key_malformed")
         return in_transaction(lambda session: self._once(session, effect))
 
     def _once(self, session: Session, effect: Callable[[Session], dict[str, Any]]) -> tuple[dict[str, Any], bool]:
         fingerprint = hashlib.sha256(self.payload).hexdigest()
         identity = {"scope": self.scope, "idempotency_key": self.key}
-        claim = insert(IdempotencyKey).prefix_with("IGNORE").values(**identity, fingerprint=fingerprint, answer="", created_at=utc_now())
-        if session.execute(claim).rowcount:
+        row = {**identity, "fingerprint": fingerprint, "answer": "", "created_at": utc_now()}
+        claim = insert(IdempotencyKey).prefix_with("IGNORE").values(row)
+        if affected_rows(session.execute(claim)):
             answer = effect(session)
             session.execute(update(IdempotencyKey).filter_by(**identity).values(answer=json.dumps(answer)))
             return answer, False

@@ -30,7 +30,7 @@ _DEAD = text("SELECT COUNT(*) FROM dead_letters WHERE consumer = :consumer AND r
 def write_states(states: Mapping[str, Mapping[str, Any]]) -> None:
     """Publish the supervisor's view: per consumer `state` (running, restarting, given_up, stopped), `pid`, `restarts`, `reason`."""
     at = time.time()
-    document = {consumer: json.dumps({**state, "at": at}) for consumer, state in states.items()}
+    document: dict[Any, Any] = {consumer: json.dumps({**state, "at": at}) for consumer, state in states.items()}
     try_redis(lambda client: client.hset(STATES_KEY, mapping=document), 0)
 
 
@@ -40,7 +40,7 @@ def consumer_states(consumers: Iterable[str]) -> dict[str, dict[str, Any]]:
     `unknown` when Redis cannot be asked, `absent` when the bridge has not reported for five seconds.
     Raises UnavailableError without the database.
     """
-    reported: dict[str, str] | None = try_redis(lambda client: client.hgetall(STATES_KEY), None)
+    reported: Any = try_redis(lambda client: client.hgetall(STATES_KEY), None)
     return {consumer: _reported(reported, consumer) | _measured(consumer) for consumer in consumers}
 
 

@@ -64,7 +64,10 @@ def read_page(
 
 
 def page_document(plural: str, items: Sequence[Mapping[str, Any]], total: int, query: ListQuery) -> dict[str, Any]:
-    """The answer of a list: `{<plural>: [...], start, limit, count, total, next_after}`; next_after is null on the last page and under other sorts."""
+    """The answer of a list: `{<plural>: [...], start, limit, count, total, next_after}`.
+
+    `next_after` is null on the last page, and under a sort by anything but the id.
+    """
     full = len(items) == query.limit
     return {
         plural: list(items),

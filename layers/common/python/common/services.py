@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]
 
 from common.aws import get_client
 from common.breaker import get_breaker
@@ -21,7 +21,9 @@ class _ServiceFailedError(Exception):
     """The function failed or answered 5xx: what a breaker counts."""
 
 
-def get_from(service: str, route: str, *, path: Mapping[str, str] | None = None, query: Mapping[str, str] | None = None) -> tuple[int, dict[str, Any]]:
+def get_from(
+    service: str, route: str, *, path: Mapping[str, str] | None = None, query: Mapping[str, str] | None = None
+) -> tuple[int, dict[str, Any]]:
     """Status and document of a GET route of another service, e.g. `get_from("supplier", "/api/suppliers/{supplier_id}", ...)`.
 
     Raises DependencyUnavailableError when the service fails or its breaker is open; an answer of 4xx is an answer.
