@@ -34,10 +34,11 @@ def configure() -> None:
 
 @hooks.on_infra_start()  # type: ignore[untyped-decorator]
 def start() -> None:
-    from localstack_process_runtime import introspection  # noqa: PLC0415
+    from localstack_process_runtime import introspection, stack_updates  # noqa: PLC0415
     from localstack_process_runtime.gateway import install  # noqa: PLC0415
 
     introspection.register()
+    stack_updates.install()
     install()
 
 
