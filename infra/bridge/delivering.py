@@ -1,0 +1,156 @@
+"""The thread that delivers to one consumer: wakes, reads the outbox, has the function told, records how it went."""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from common.events import Event
+from common.observability import logger
+from infra.bridge.crash_points import crash_point
+from infra.bridge.database import DATABASE_AWAY, Database, close, connect
+from infra.bridge.dispatcher import Dispatcher
+from infra.bridge.invocation import Invoke, Outcome
+from infra.bridge.outbox import Outbox
+from infra.bridge.settings import BridgeSettings
+
+
+@dataclass
+class Counts:
+    """What the process has done so far, and what keeps it from doing more."""
+
+    delivered: int = 0
+    failed: int = 0
+    dead_lettered: int = 0
+    batches: int = 0
+    last_error: str | None = None
+    outage: str | None = None
+
+
+class Delivering(threading.Thread):
+    """Delivers to `consumer` until stopped; woken by `wake`, by time, and by its own retries."""
+
+    def __init__(self, consumer: str, settings: BridgeSettings, invoker_of: Callable[[str, BridgeSettings], Invoke]) -> None:
+        super().__init__(name="delivering", daemon=True)
+        self._consumer = consumer
+        self._settings = settings
+        self._invoker_of = invoker_of
+        self._woken = threading.Event()
+        self._stopping = threading.Event()
+        self._connection: Database | None = None
+        self._outages_in_a_row = 0
+        self._retry_at = float("inf")
+        self._finish_at = 0.0
+        self.counts = Counts()
+        self.last_step_at = time.monotonic()
+        self.redis_is_there: Callable[[], bool] = lambda: True
+
+    def wake(self) -> None:
+        """There may be something to deliver."""
+        self._woken.set()
+
+    def stop(self) -> None:
+        """Finish what is in hand, begin nothing new."""
+        self._stopping.set()
+        self._woken.set()
+
+    def run(self) -> None:
+        """Deliver until stopped. An error that is nobody's outage ends the process, for the supervisor to see."""
+        try:
+            invoke = self._invoker_of(self._consumer, self._settings)
+            dispatcher = Dispatcher(
+                self._step_noting(invoke),
+                batch_bytes=self._settings.batch_bytes,
+                go_on=lambda: not self._stopping.is_set(),
+            )
+            while not self._stopping.is_set():
+                self.last_step_at = time.monotonic()
+                self._woken.clear()
+                if self._turn(dispatcher):
+                    continue
+                self._woken.wait(self._seconds_to_wait())
+            if self._connection is not None:
+                close(self._connection)
+        except Exception as error:  # noqa: BLE001  # its end is the process's end, and the supervisor's to judge
+            logger.exception("delivering_failed")
+            self.counts.last_error = f"{type(error).__name__}: {error}"
+
+    def _step_noting(self, invoke: Invoke) -> Invoke:
+        """Each invocation is bounded, but a round may hold many: note the progress."""
+
+        def noted(events: Sequence[Event]) -> Outcome:
+            self.last_step_at = time.monotonic()
+            return invoke(events)
+
+        return noted
+
+    def _turn(self, dispatcher: Dispatcher) -> bool:
+        """Deliver one batch. Returns whether there may be more at once."""
+        try:
+            return self._deliver(dispatcher)
+        except DATABASE_AWAY as error:
+            if self._connection is not None:
+                close(self._connection)
+                self._connection = None
+            self._wait_out(f"{type(error).__name__}: {error}")
+            return False
+
+    def _deliver(self, dispatcher: Dispatcher) -> bool:
+        if self._connection is None:
+            self._connection = connect()
+        outbox = Outbox(self._connection, self._consumer, self._settings)
+        if time.monotonic() >= self._retry_at:
+            self._retry_at = float("inf")
+        if time.monotonic() >= self._finish_at:
+            outbox.finish()
+            self._finish_at = time.monotonic() + self._settings.finish_seconds
+        rows = outbox.undelivered(self._settings.batch_events)
+        if not rows:
+            self._note_health(None)
+            return False
+        crash_point(self._consumer, "after_read_before_invoke")
+        outcome = dispatcher.tell(rows)
+        crash_point(self._consumer, "after_invoke_before_mark")
+        settlement = outbox.settle(rows, outcome)
+        crash_point(self._consumer, "after_mark")
+        self._count(settlement.processed, outcome.failures, settlement.dead)
+        if settlement.retry_in is not None:
+            self._retry_at = min(self._retry_at, time.monotonic() + settlement.retry_in)
+        if outcome.outage:
+            self._wait_out(outcome.outage)
+            return False
+        self._note_health(None)
+        return len(rows) == self._settings.batch_events or not self.redis_is_there()
+
+    def _count(self, processed: int, failures: dict[str, str], dead: list[str]) -> None:
+        self.counts.batches += 1
+        self.counts.delivered += processed
+        self.counts.failed += len(failures)
+        self.counts.dead_lettered += len(dead)
+        if failures:
+            self.counts.last_error = next(iter(failures.values()))[:300]
+        for event_id in dead:
+            logger.error("event_became_dead_letter", event_id=event_id, reason=failures.get(event_id, self.counts.last_error))
+
+    def _wait_out(self, reason: str) -> None:
+        """Something is away: wait longer each time, whatever wakes us meanwhile."""
+        self._note_health(reason)
+        delays = self._settings.outage_delays
+        delay = delays[min(self._outages_in_a_row, len(delays) - 1)]
+        self._outages_in_a_row += 1
+        self._stopping.wait(delay)
+        self._woken.set()
+
+    def _note_health(self, outage: str | None) -> None:
+        """Log a change once, not each attempt."""
+        if outage and not self.counts.outage:
+            logger.warning("delivery_held_up", reason=outage)
+        if not outage:
+            if self.counts.outage:
+                logger.info("delivery_goes_on", was=self.counts.outage)
+            self._outages_in_a_row = 0
+        self.counts.outage = outage
+
+    def _seconds_to_wait(self) -> float:
+        sweep = self._settings.sweep_seconds if self.redis_is_there() else self._settings.sweep_seconds_without_redis
+        return max(0.0, min(sweep, self._retry_at - time.monotonic()))

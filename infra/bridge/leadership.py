@@ -1,0 +1,72 @@
+"""Which of several bridges delivers: the one that holds a named lock of the database they share.
+
+The lock belongs to a connection, so the server frees it the moment its holder dies, however it dies. It is the
+database's rather than Redis's, since Redis may be emptied or away while deliveries go on.
+"""
+
+import hashlib
+import threading
+
+from common.config import get_settings
+from common.observability import logger
+from infra.bridge.database import DATABASE_AWAY, Database, close, connect
+
+# https://mariadb.com/kb/en/get_lock/; MySQL allows 64 characters, hence the digest.
+_ACQUIRE = "SELECT GET_LOCK(%(name)s, 0) AS held"
+_STILL_MINE = "SELECT IS_USED_LOCK(%(name)s) = CONNECTION_ID() AS held"
+_CHECK_SECONDS = 0.5
+
+
+class Leadership(threading.Thread):
+    """Competes for the lock in a thread of its own, since asking may take as long as a dead database takes to time out."""
+
+    def __init__(self) -> None:
+        super().__init__(name="leadership", daemon=True)
+        self._name = f"bridge-{hashlib.sha256(get_settings().database_name.encode()).hexdigest()[:32]}"
+        self._connection: Database | None = None
+        self._closing = threading.Event()
+        # None until the database has answered. An active bridge stays so while the database is away, as it can do no
+        # harm then, and until another one is found to hold the lock.
+        self.active: bool | None = None
+        self.database_error: str | None = None
+
+    def run(self) -> None:
+        """Compete until closed."""
+        while not self._closing.is_set():
+            try:
+                self._ask()
+            except DATABASE_AWAY as error:
+                self._note_database(f"{type(error).__name__}: {error}")
+                self._drop()
+            self._closing.wait(_CHECK_SECONDS)
+        self._drop()
+
+    def close(self) -> None:
+        """Give the lock up."""
+        self._closing.set()
+        self.join(2)
+
+    def _ask(self) -> None:
+        if self._connection is None:
+            self._connection = connect()
+        query = _STILL_MINE if self.active and self.database_error is None else _ACQUIRE
+        with self._connection.cursor() as cursor:
+            cursor.execute(query, {"name": self._name})
+            row = cursor.fetchone()
+        self._note_database(None)
+        held = bool(row and row["held"])
+        if held is not self.active:
+            logger.info("bridge_active" if held else "bridge_standby")
+        self.active = held
+
+    def _note_database(self, error: str | None) -> None:
+        if error and not self.database_error:
+            logger.warning("database_away", error=error)
+        if self.database_error and not error:
+            logger.info("database_back")
+        self.database_error = error
+
+    def _drop(self) -> None:
+        if self._connection is not None:
+            close(self._connection)
+            self._connection = None
