@@ -34,6 +34,12 @@ class Stack:
     def default_run_dir(cls) -> Path:
         return PROJECT_DIR / ".run"
 
+    @classmethod
+    def of(cls, run_dir: Path) -> Stack | None:
+        """The instance that runs, or last ran, in `run_dir`, on its own ports; None where none ever did."""
+        ports = State(run_dir.resolve()).read().get("ports")
+        return cls(run_dir, Ports.from_mapping(ports)) if ports else None
+
     @property
     def logs_dir(self) -> Path:
         return self.run_dir / "logs"

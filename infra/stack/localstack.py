@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import urllib.error
 import urllib.request
 from typing import TYPE_CHECKING
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 STAYS_ON_THIS_MACHINE = {
     "DISABLE_EVENTS": "1",
     "SKIP_SSL_CERT_DOWNLOAD": "1",
-    "SKIP_INFRA_DOWNLOADS": "1",
     "DNS_ADDRESS": "0",
     "ALLOW_NONSTANDARD_REGIONS": "0",
     "NO_PROXY": "*",
@@ -31,6 +31,8 @@ def localstack(stack: Stack) -> Server:
 
     def prepare() -> None:
         temporary.mkdir(parents=True, exist_ok=True)
+        # plux remembers entry points: a changed plugin would not be found.
+        shutil.rmtree(home / ".cache", ignore_errors=True)
 
     return Server(
         name="localstack",
@@ -40,6 +42,8 @@ def localstack(stack: Stack) -> Server:
             # LocalStack keeps caches under the home directory and unpacks into the temporary one: both ours.
             "HOME": str(home),
             "TMPDIR": str(temporary),
+            "XDG_CACHE_HOME": str(home / ".cache"),
+            "LOCALSTACK_VOLUME_DIR": str(home / "volume"),
             "FILESYSTEM_ROOT": str(home / "filesystem"),
             "PYTHONUNBUFFERED": "1",
             "GATEWAY_LISTEN": f"{LOOPBACK}:{ports.localstack}",
@@ -56,7 +60,7 @@ def localstack(stack: Stack) -> Server:
         prepare=prepare,
         start_timeout=90,
         stop_timeout=15,
-        sources=(project / "localstack",),
+        sources=tuple(part for part in (project / "localstack").iterdir() if part.name not in {".venv", "tests"}),
     )
 
 

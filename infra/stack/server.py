@@ -37,7 +37,7 @@ class Server:
         digest = hashlib.sha256("\0".join(self.command).encode())
         for source in self.sources:
             for path in sorted(source.rglob("*.py")) if source.is_dir() else [source]:
-                if ".venv" not in path.parts and path.is_file():
+                if path.is_file():
                     digest.update(str(path).encode())
                     digest.update(path.read_bytes())
         return digest.hexdigest()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import time
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any
 
@@ -50,12 +51,17 @@ class State:
         """The supervisor's lock, to be held for life; None when another holds it. The kernel frees it with the process."""
         self._run_dir.mkdir(parents=True, exist_ok=True)
         lock = self._lock.open("a")
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.close()
-            return None
-        return lock
+        deadline = time.monotonic() + 0.5  # longer than anybody's look into supervised()
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    lock.close()
+                    return None
+                time.sleep(0.05)
+            else:
+                return lock
 
     def supervised(self) -> bool:
         """Whether a supervisor lives."""

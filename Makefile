@@ -1,0 +1,139 @@
+# The inventory system: `make up` runs it, `make test` proves it. Needs Python 3.11+ and make; gets the rest itself.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+UV_VERSION := 0.13.9
+export UV_PYTHON_DOWNLOADS := never
+export UV_LINK_MODE := copy
+unexport PYTHONPATH VIRTUAL_ENV
+
+BIN := .venv/bin
+UV := $(BIN)/uv
+LOCALSTACK := localstack/.venv
+LAYER := .build/layers/dependencies
+STAMPS := .build/stamps
+
+# Given on make's command line, they reach the command through its environment.
+export PORT_OFFSET RUN_DIR
+ifeq ($(PORT_OFFSET),)
+unexport PORT_OFFSET
+endif
+ifeq ($(RUN_DIR),)
+unexport RUN_DIR
+endif
+
+CHECKED := infra tests functions layers/common/python localstack
+TYPED := layers/common/python/common infra
+
+##@ Use
+
+.PHONY: help
+help: ## Show this
+	@awk 'BEGIN { FS = ":.*## " } \
+		/^##@/ { printf "\n%s\n", substr($$0, 5) } \
+		/^[a-z%-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@printf '\nPORT_OFFSET=n moves all ports, RUN_DIR=dir the data (.run): make up PORT_OFFSET=100 RUN_DIR=.run-100\n'
+
+.PHONY: up
+up: install ## Start the system, or bring a running one up to date: installs, migrates, deploys, warms up
+	@$(BIN)/inventory up
+
+.PHONY: down
+down: install ## Stop the system gracefully; its data stays in .run
+	@$(BIN)/inventory down
+
+SERVICES := auth supplier customer product inventory procurement order
+.PHONY: $(SERVICES:%=local-%)
+$(SERVICES:%=local-%): local-%: install
+	@$(BIN)/inventory local $*
+
+.PHONY: local-%
+local-%: ## Run one service alone for a debugger, against the running MySQL and Redis: local-product, ...
+
+##@ Prove
+
+.PHONY: test
+test: install ## Run all checks and tests, on ports and data of their own
+	@$(MAKE) --no-print-directory check
+	@printf '\n== Unit tests ==\n'
+	$(BIN)/python -m pytest tests/unit
+	@printf '\n== LocalStack plugin tests ==\n'
+	$(LOCALSTACK)/bin/python -m pytest localstack/tests
+	@printf '\n== Integration tests (MariaDB, Redis) ==\n'
+	$(BIN)/python -m pytest tests/integration
+	@printf '\n== End-to-end tests (the whole system) ==\n'
+	$(BIN)/python -m pytest tests/e2e
+
+.PHONY: check
+check: install lint ## Lint, types, import contracts, template
+	@printf '\n== Types ==\n'
+	$(BIN)/mypy $(TYPED)
+	$(BIN)/mypy --config-file localstack/pyproject.toml localstack/lambda_environments localstack/localstack_process_runtime
+	@printf '\n== Import contracts ==\n'
+	$(BIN)/lint-imports
+	@printf '\n== Template ==\n'
+	$(BIN)/cfn-lint template.yaml
+
+.PHONY: lint
+lint: install ## Ruff: rules and format
+	@printf '\n== Lint and format ==\n'
+	$(BIN)/ruff check $(CHECKED)
+	$(BIN)/ruff format --check $(CHECKED)
+
+##@ Maintain
+
+.PHONY: install
+install: $(STAMPS)/tools $(STAMPS)/localstack $(STAMPS)/layer servers ## Environments, dependencies layer and servers, each only when missing or changed
+
+.PHONY: servers
+servers:
+	@PYTHON=$(PYTHON) infra/stack/require-debian.sh mariadbd=mariadb-server redis-server=redis-server
+
+# The whole list at once, before anything is built: a machine without root is told all it lacks, with nothing half-done.
+.PHONY: bootstrap
+bootstrap:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed, this is " + sys.version)'
+	@PYTHON=$(PYTHON) infra/stack/require-debian.sh ensurepip:=python3-venv mariadbd=mariadb-server redis-server=redis-server
+
+$(STAMPS)/tools: requirements.lock pyproject.toml | bootstrap
+	@mkdir -p $(STAMPS)
+	@echo 'Installing tools into .venv'
+	@test -x $(BIN)/pip || $(PYTHON) -m venv .venv
+	@$(BIN)/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
+	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(STAMPS)/localstack: localstack/requirements.lock localstack/pyproject.toml | $(STAMPS)/tools
+	@echo 'Installing LocalStack into $(LOCALSTACK)'
+	@test -x $(LOCALSTACK)/bin/python || $(UV) venv --quiet --python $(BIN)/python $(LOCALSTACK)
+	@$(UV) pip sync --quiet --python $(LOCALSTACK)/bin/python --require-hashes localstack/requirements.lock
+	@$(UV) pip install --quiet --python $(LOCALSTACK)/bin/python --no-deps --no-build-isolation --editable localstack/
+	@touch $@
+
+# Compiled by content, not by time: archives do not keep times, and a cold start should compile nothing.
+$(STAMPS)/layer: layers/dependencies/requirements.lock | $(STAMPS)/tools
+	@echo 'Building the dependencies layer'
+	@rm -rf $(LAYER)
+	@PYC_INVALIDATION_MODE=UNCHECKED_HASH $(UV) pip install --quiet --python $(BIN)/python --no-deps --require-hashes \
+		--compile-bytecode --target $(LAYER)/python -r layers/dependencies/requirements.lock
+	@touch $@
+
+COMPILE := pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url
+# chalice asks for what only its own packaging and prompts use; in a function it would be weight.
+NOT_IN_LAYER := pip setuptools wheel inquirer readchar blessed editor click runs xmod wcwidth jinxed ansicon async-timeout
+
+.PHONY: lock
+lock: $(STAMPS)/tools ## Resolve the three lock files anew from their requirements.in
+	$(UV) $(COMPILE) requirements.in -o requirements.lock
+	$(UV) $(COMPILE) -c requirements.lock $(NOT_IN_LAYER:%=--no-emit-package %) layers/dependencies/requirements.in -o layers/dependencies/requirements.lock
+	$(UV) $(COMPILE) --exclude-newer 2026-02-20 localstack/requirements.in -o localstack/requirements.lock
+
+.PHONY: clean
+clean: ## Remove all that make built; refuses while the system runs; data in .run stays
+	@if [ -x $(BIN)/inventory ] && $(BIN)/inventory running; then echo 'The system is running: make down' >&2; exit 1; fi
+	rm -rf .build .venv $(LOCALSTACK) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info localstack/*.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""The `inventory` command: one module per group of commands, joined in `main`."""

@@ -1,0 +1,48 @@
+"""Which instance a command speaks of, and how it speaks to its user."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+from rich.console import Console
+
+from infra.stack import Ports, Stack
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+output = Console(highlight=False)
+errors = Console(stderr=True, highlight=False)
+
+
+class CommandFailed(Exception):
+    """Ends a command with its text as the message and exit code 1."""
+
+
+def chosen_stack(run_dir: Path | None, port_offset: int | None) -> Stack:
+    """The instance named by the options; without a port offset, the one that runs in the directory, wherever it listens."""
+    directory = run_dir or Stack.default_run_dir()
+    if port_offset is not None:
+        try:
+            return Stack(directory, Ports.shifted(port_offset))
+        except ValueError as error:
+            raise CommandFailed(str(error)) from error
+    existing = Stack.of(directory)
+    if existing is not None and existing.state.supervised():
+        return existing
+    return Stack(directory, Ports())
+
+
+def stack_of(context: typer.Context) -> Stack:
+    """The instance of the running command."""
+    stack: Stack = context.find_root().obj
+    return stack
+
+
+def running_stack_of(context: typer.Context) -> Stack:
+    """Like stack_of, for commands which need a running system."""
+    stack = stack_of(context)
+    if not stack.state.supervised():
+        raise CommandFailed("The system is not running. Start it with: make up")
+    return stack

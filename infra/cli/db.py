@@ -1,0 +1,48 @@
+"""`inventory db`: migrations and a way into the database."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+
+import typer
+
+from infra.cli.context import CommandFailed, running_stack_of, stack_of
+
+app = typer.Typer(help="The database: migrate it, print the migrations as SQL, open a shell.", no_args_is_help=True)
+
+ALEMBIC = (sys.executable, "-m", "alembic", "-c", "infra/migrations/alembic.ini")
+
+
+@app.command()
+def migrate(context: typer.Context) -> None:
+    """Apply the migrations the database has not seen yet. `up` does this by itself."""
+    stack = running_stack_of(context)
+    raise typer.Exit(subprocess.run([*ALEMBIC, "upgrade", "head"], env=stack.environment(), cwd=stack.project_dir, check=False).returncode)
+
+
+@app.command()
+def sql(context: typer.Context) -> None:
+    """Print all migrations as plain SQL, for a mysql client. Needs no running system."""
+    stack = stack_of(context)
+    printed = subprocess.run(
+        [*ALEMBIC, "upgrade", "head", "--sql"], env=stack.environment(), cwd=stack.project_dir, capture_output=True, text=True, check=False
+    )
+    if printed.returncode:
+        raise CommandFailed(printed.stderr)
+    sys.stdout.write(printed.stdout)
+
+
+@app.command()
+def shell(context: typer.Context) -> None:
+    """Open the mysql client on the database."""
+    stack = running_stack_of(context)
+    client = shutil.which("mariadb") or shutil.which("mysql")
+    if client is None:
+        raise CommandFailed("There is no mysql client on PATH. Install it with: apt-get install mariadb-client")
+    address = stack.environment()
+    options = ["--host", address["DATABASE_HOST"], "--port", address["DATABASE_PORT"], "--user", address["DATABASE_USER"]]
+    # The password by the environment: an argument could be read by anybody on the machine.
+    os.execve(client, [client, "--no-defaults", *options, address["DATABASE_NAME"]], {**address, "MYSQL_PWD": address["DATABASE_PASSWORD"]})  # noqa: S606

@@ -1,0 +1,82 @@
+"""`inventory invoke`: run a deployed function once, with an event from a file."""
+
+from __future__ import annotations
+
+import base64
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from botocore.exceptions import ClientError
+from rich.json import JSON
+
+from infra.cli.context import CommandFailed, errors, output, running_stack_of
+from infra.deploy.deployment import STACK_NAME, client_of
+
+
+def invoke(
+    context: typer.Context,
+    function: Annotated[str, typer.Argument(help="The function's name, or its logical id in template.yaml.")],
+    event: Annotated[Path, typer.Option(help="File with the event as JSON; - reads it from standard input.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print answer, error and log as one JSON object, for scripts.")] = False,
+) -> None:
+    """Invoke a deployed function and show its answer and log. Exit code 1 when the function failed."""
+    stack = running_stack_of(context)
+    payload = _event(event)
+    name = _function_name(stack, function)
+    answered = client_of(stack, "lambda").invoke(FunctionName=name, Payload=payload, LogType="Tail")
+    body = answered["Payload"].read().decode()
+    error = answered.get("FunctionError")
+    log = base64.b64decode(answered.get("LogResult", "")).decode(errors="replace")
+    if as_json:
+        result = {"function": name, "status": answered["StatusCode"], "error": error, "answer": _parsed(body), "log": log.splitlines()}
+        output.print_json(json.dumps(result))
+    else:
+        errors.print(log.rstrip() or "(no log)", style="dim", markup=False, soft_wrap=True)
+        if error:
+            errors.print(f"The function failed ({error}):", style="red")
+        output.print(JSON(body) if _is_json(body) else body)
+    if error:
+        raise typer.Exit(1)
+
+
+def _event(path: Path) -> bytes:
+    try:
+        text = sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise CommandFailed(f"Cannot read the event: {error}") from error
+    try:
+        json.loads(text)
+    except ValueError as error:
+        raise CommandFailed(f"{path} is not JSON: {error}") from error
+    return text.encode()
+
+
+def _function_name(stack: Any, wanted: str) -> str:
+    """The deployed name of a function given by logical id or name."""
+    try:
+        resources = client_of(stack, "cloudformation").describe_stack_resources(StackName=STACK_NAME)["StackResources"]
+    except ClientError as error:
+        raise CommandFailed("Nothing is deployed. Deploy with: make up") from error
+    functions = {
+        each["LogicalResourceId"]: each["PhysicalResourceId"] for each in resources if each["ResourceType"] == "AWS::Lambda::Function"
+    }
+    if wanted in functions:
+        return functions[wanted]
+    if wanted in functions.values():
+        return wanted
+    raise CommandFailed(f"There is no function {wanted}. There are: {', '.join(sorted(functions))}")
+
+
+def _parsed(body: str) -> Any:
+    return json.loads(body) if _is_json(body) else body
+
+
+def _is_json(body: str) -> bool:
+    try:
+        json.loads(body)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,1 @@
+"""Packaging and deployment of `template.yaml` to the instance's LocalStack."""

@@ -1,0 +1,55 @@
+"""The first request of each service, so that a user's first one finds caches loaded and environments started."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import time
+from dataclasses import dataclass
+
+import httpx
+
+PLURALS = ("auth", "suppliers", "customers", "products", "inventory", "procurements", "orders")
+WITHIN = 60.0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What GET /api/<plural>/health answered."""
+
+    plural: str
+    status: int
+    """0 when nothing answered."""
+    milliseconds: float
+    detail: str = ""
+
+    @property
+    def serves(self) -> bool:
+        """An unwell service (503) serves and says so; a missing route or a crash does not."""
+        return self.status in {200, 503}
+
+    def __str__(self) -> str:
+        what = f"{self.status}" if self.status else "no answer"
+        return f"{self.plural}: {what} in {self.milliseconds:.0f} ms{'' if self.serves else ' ' + self.detail}"
+
+
+def warm_up(gateway_url: str) -> list[Answer]:
+    """Ask every service at once for its health."""
+    with concurrent.futures.ThreadPoolExecutor(len(PLURALS)) as pool:
+        return list(pool.map(lambda plural: _ask(gateway_url, plural), PLURALS))
+
+
+def _ask(gateway_url: str, plural: str) -> Answer:
+    url = f"{gateway_url}/api/{plural}/health"
+    started = time.monotonic()
+    while True:
+        try:
+            answer = httpx.get(url, timeout=WITHIN)
+            milliseconds = (time.monotonic() - started) * 1000
+            return Answer(plural, answer.status_code, milliseconds, answer.text[:300])
+        except httpx.ConnectError as error:
+            # The edge may open its port a moment after the deployment.
+            if time.monotonic() - started > 5:
+                return Answer(plural, 0, (time.monotonic() - started) * 1000, f"{url}: {error}")
+            time.sleep(0.1)
+        except httpx.HTTPError as error:
+            return Answer(plural, 0, (time.monotonic() - started) * 1000, f"{url}: {error!r}")
