@@ -15,8 +15,9 @@ from typing import Any
 
 from redis import Redis
 
+from common.errors import UnavailableError
 from common.observability import logger
-from common.redis_client import call_script, failures, try_redis
+from common.redis_client import call_script, failures, guard_state, interruptions, try_redis
 
 ENTITY_SECONDS = 24 * 3600
 TRANSACTION_SECONDS = 3600
@@ -118,16 +119,24 @@ class WarmUp:
     _known_at: int = -1
 
     def ensure(self) -> None:
-        """Return once the cache is warm, or at once when Redis is away. Asks Redis again only after it was away."""
-        if self._known_at == failures():
+        """Return once the cache is warm, or at once when Redis or the database is away. Asks Redis again only after it may have restarted."""
+        if self._known_at == interruptions():
             return
-        known_at = failures()
+        warm, known_at, failed_before = self.is_warm(), interruptions(), failures()
+        if guard_state() == "open":
+            return
         deadline = time.monotonic() + _WARM_UP_SECONDS
-        while not self.is_warm() and failures() == known_at and time.monotonic() < deadline:
+        while not warm and failures() == failed_before and time.monotonic() < deadline:
             if try_redis(lambda client: bool(client.set(f"{self.kind}:warming", "1", nx=True, ex=_WARM_UP_SECONDS)), otherwise=False):
-                self._warm_up()
+                try:
+                    self._warm_up()
+                except UnavailableError as error:
+                    # The request itself finds out whether it needs the database; a health check must be able to say so.
+                    logger.warning("cache_not_warmed", kind=self.kind, error=error.detail)
+                    return
                 break
             time.sleep(0.01)
+            warm = self.is_warm()
         self._known_at = known_at
 
     def is_warm(self) -> bool:

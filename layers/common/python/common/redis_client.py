@@ -18,6 +18,7 @@ Result = TypeVar("Result")
 # finding out that Redis is back costs one refused connection.
 _guard = pybreaker.CircuitBreaker(fail_max=3, reset_timeout=1, name="redis", throw_new_error_on_trip=False)
 _failures = 0
+_connections = 0
 
 
 @cache
@@ -33,6 +34,7 @@ def get_redis() -> "redis.Redis":
         socket_timeout=0.25,
         health_check_interval=0,
         retry=Retry(NoBackoff(), 1),
+        redis_connect_func=_connected,
     )
 
 
@@ -54,6 +56,13 @@ def try_redis(operation: Callable[["redis.Redis"], Result], otherwise: Result, *
         return otherwise
 
 
+def _connected(connection: redis.Connection) -> None:
+    """A restart between two requests shows as a new connection and as nothing else."""
+    global _connections  # noqa: PLW0603
+    _connections += 1
+    connection.on_connect()
+
+
 def note_failure() -> None:
     """Remember that Redis was away, so that what was known of its content is checked again."""
     global _failures  # noqa: PLW0603
@@ -63,6 +72,11 @@ def note_failure() -> None:
 def failures() -> int:
     """How often Redis was found away by this process."""
     return _failures
+
+
+def interruptions() -> int:
+    """Changes whenever Redis may have lost what it held: after a failure, and with every new connection."""
+    return _failures + _connections
 
 
 def guard_state() -> str:

@@ -1,0 +1,147 @@
+"""The seven services in this process, on a real database and a real Redis, both empty at the start of each test."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sqlalchemy import create_engine, inspect, text
+
+import common.db
+import common.redis_client
+from common import auth, breaker, services
+from common.config import get_settings
+from common.db import get_engine, transaction
+from common.events import TOPOLOGY
+from tests.gateway import Gateway, LambdaClient, consumer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from tests.factories import Json
+
+WARMED = ("supplier", "customer", "product", "procurement", "order")
+
+
+@pytest.fixture
+def servers(mariadb: Mapping[str, str], redis: Mapping[str, str]) -> dict[str, str]:
+    """The environment that reaches database and Redis; a test may override it with a Redis of its own."""
+    return {**mariadb, **redis}
+
+
+@pytest.fixture
+def clean(servers: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A process that has just started, with an empty database and an empty Redis."""
+    for name, value in servers.items():
+        monkeypatch.setenv(name, value)
+    # In Lambda each environment serves one request at a time; here one process is all of them, and of all services.
+    monkeypatch.setattr(common.db, "create_engine", partial(_create_roomy_engine, create_engine))
+    begin_anew()
+    empty_database()
+    common.redis_client.get_redis().flushall()
+    yield
+    get_engine().dispose()
+    begin_anew()
+
+
+@pytest.fixture
+def lambda_client(monkeypatch: pytest.MonkeyPatch) -> LambdaClient:
+    """What services invoke each other by."""
+    client = LambdaClient()
+    monkeypatch.setattr(services, "get_client", lambda _service: client)
+    return client
+
+
+@pytest.fixture
+def api(clean: None, lambda_client: LambdaClient) -> Gateway:
+    """The API, as a signed-in user sees it."""
+    return Gateway()
+
+
+@pytest.fixture
+def deliver(clean: None) -> Callable[[], list[Json]]:
+    """Hands every undelivered event to its consumers, and what they emit, until none is left. Returns what was delivered."""
+    return _deliver
+
+
+@pytest.fixture
+def stock_of(api: Gateway) -> Callable[[Json], Any]:
+    """The stock of a product, after checking it against its movements."""
+
+    def stock(product: Json) -> Any:
+        answer = api.get(f"/api/inventory/product/{product['id']}")
+        assert answer.status == 200, answer.text
+        quantity = answer.json["quantity"]
+        assert sum(m["delta"] for m in movements_of(api, product)) == quantity
+        return quantity
+
+    return stock
+
+
+def movements_of(api: Gateway, product: Json) -> list[Json]:
+    """The product's ledger."""
+    return list(api.get(f"/api/inventory/product/{product['id']}/movements?limit=500").json["movements"])
+
+
+def undelivered() -> list[tuple[str, Json]]:
+    """Channel and event of what nobody has been handed yet, oldest first."""
+    with transaction() as session:
+        rows = session.execute(text("SELECT channel, payload FROM outbox WHERE delivered_at IS NULL ORDER BY id")).all()
+    return [(channel, json.loads(payload)) for channel, payload in rows]
+
+
+def mark_delivered() -> None:
+    """Forget what is undelivered: for tests that deliver by hand."""
+    with transaction() as session:
+        session.execute(text("UPDATE outbox SET delivered_at = NOW(6) WHERE delivered_at IS NULL"))
+
+
+def hand_over(name: str, *events: Json) -> list[Json]:
+    """Have a consumer's handler take a batch; the failures it reports."""
+    return list(consumer(name)({"events": list(events)}, None)["batchItemFailures"])
+
+
+def count(table: str) -> int:
+    """How many rows a table has."""
+    with transaction() as session:
+        return int(session.scalar(text(f"SELECT COUNT(*) FROM {table}")) or 0)
+
+
+def begin_anew() -> None:
+    """Forget what this process knows, as a new execution environment would not know it."""
+    for cached in (get_settings, get_engine, common.redis_client.get_redis, breaker.get_breaker, auth.get_signing_keys):
+        cached.cache_clear()
+    common.redis_client._guard.close()
+    for name in WARMED:
+        importlib.import_module(f"{name}.service").warm_up._known_at = -1
+
+
+def empty_database() -> None:
+    """Delete every row of every table but the migrations' own."""
+    with get_engine().begin() as connection:
+        tables = [name for name in inspect(connection).get_table_names() if name != "alembic_version"]
+        connection.execute(text("SET FOREIGN_KEY_CHECKS = 0"))
+        for table in tables:
+            connection.execute(text(f"DELETE FROM {table}"))
+        connection.execute(text("SET FOREIGN_KEY_CHECKS = 1"))
+
+
+def _create_roomy_engine(create: Callable[..., Any], url: Any, **options: Any) -> Any:
+    return create(url, **options | {"pool_size": 60, "max_overflow": 0})
+
+
+def _deliver() -> list[Json]:
+    delivered: list[Json] = []
+    while waiting := undelivered():
+        for name in sorted({consumer for channel, _ in waiting for consumer in TOPOLOGY[channel].consumers}):
+            batch = [event for channel, event in waiting if name in TOPOLOGY[channel].consumers]
+            assert hand_over(name, *batch) == []
+        ids = [event["event_id"] for _, event in waiting]
+        with transaction() as session:
+            for event_id in ids:
+                session.execute(text("UPDATE outbox SET delivered_at = NOW(6) WHERE event_id = :id"), {"id": event_id})
+        delivered += [event for _, event in waiting]
+    return delivered
