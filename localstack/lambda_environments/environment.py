@@ -69,6 +69,10 @@ class Owner(Protocol):
 
     def completed(self, environment: ExecutionEnvironment, pending: Pending, result: InvocationResult) -> None: ...
 
+    def not_begun(self, environment: ExecutionEnvironment, pending: Pending) -> None:
+        """The process died before it read this invocation: another may have it."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class EnvironmentSettings:
@@ -81,9 +85,11 @@ class EnvironmentSettings:
 @dataclass(slots=True, eq=False)
 class _InHand:
     pending: Pending
+    connection: RuntimeApiConnection
     started: float
     timer: asyncio.TimerHandle
     answered: bool = field(default=False)
+    unread: bool = field(default=False)
 
 
 class ExecutionEnvironment:
@@ -151,7 +157,7 @@ class ExecutionEnvironment:
         self._output.begin_tail()
         self._output.write(f"START RequestId: {invocation.request_id} Version: {self.spec.version}")
         timer = self._loop.call_later(self.spec.timeout_seconds, self._timed_out)
-        self._in_hand = _InHand(pending, time.perf_counter(), timer)
+        self._in_hand = _InHand(pending, connection, time.perf_counter(), timer)
         connection.send_invocation(invocation, int((time.time() + self.spec.timeout_seconds) * 1000))
 
     def kill(self) -> None:
@@ -205,8 +211,10 @@ class ExecutionEnvironment:
         if self.state is State.STARTING:
             self._fail_start(lambda _: payload)
 
-    def connection_lost(self, connection: RuntimeApiConnection) -> None:
+    def connection_lost(self, connection: RuntimeApiConnection, *, reset: bool) -> None:
         self._connections.discard(connection)
+        if self._in_hand is not None and connection is self._in_hand.connection:
+            self._in_hand.unread = reset
         if connection is self._parked and self.state is not State.DEAD:
             self._parked = None
             self.kill()  # it listens no more, so it can be given nothing
@@ -290,11 +298,19 @@ class ExecutionEnvironment:
         assert self._process is not None
         self._loop.remove_reader(self._process.fileno())
         status = self._process.reap()
+        # The kernel closed the connections first; their loss is noticed in this turn of the loop and told in the next.
+        self._loop.call_soon(self._loop.call_soon, self._conclude, status)
+
+    def _conclude(self, status: int) -> None:
         self._output.drain()
         request_id = self._in_hand.pending.invocation.request_id if self._in_hand else ""
         if self.state is State.STARTING:
             self._output.write(f"INIT_REPORT Status: error Error: {outcomes.describe_exit(status)}")
             self._fail_start(lambda request_id: outcomes.exited(request_id, status))
+        elif self._in_hand is not None and self._in_hand.unread and not self._in_hand.answered:
+            self._in_hand.answered = True
+            self._output.write(f"RequestId: {request_id} not begun here: the environment had ended")
+            self._owner.not_begun(self, self._in_hand.pending)
         elif self._in_hand is not None and not self._in_hand.answered:
             self._output.flush_partial()
             self._output.write(f"RequestId: {request_id} Error: Runtime exited with error: {outcomes.describe_exit(status)}")

@@ -193,6 +193,11 @@ class EnvironmentPool:
         if not pending.waiter.done():
             pending.waiter.set_result(result)
 
+    def not_begun(self, environment: ExecutionEnvironment, pending: Pending) -> None:
+        slot = self._slots[environment.spec.identity]
+        slot.waiting.appendleft(pending)
+        self._dispatch(slot)
+
     # scheduling
 
     def _dispatch(self, slot: _Slot) -> None:

@@ -33,7 +33,9 @@ class RuntimeSession(Protocol):
 
     def init_error_posted(self, payload: bytes) -> None: ...
 
-    def connection_lost(self, connection: RuntimeApiConnection) -> None: ...
+    def connection_lost(self, connection: RuntimeApiConnection, *, reset: bool) -> None:
+        """`reset` when the process went without having read all that was sent to it."""
+        ...
 
 
 def _problem(status: bytes, error_type: str, message: str) -> bytes:
@@ -60,9 +62,10 @@ class RuntimeApiConnection(asyncio.Protocol):
         self._transport = transport
         transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 (the protocol's signature)
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The kernel resets a connection that is closed with data unread, and ends it properly otherwise."""
         self._transport = None
-        self._session.connection_lost(self)
+        self._session.connection_lost(self, reset=exc is not None)
 
     def data_received(self, data: bytes) -> None:
         try:

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 JSON = "application/json"
-VARIABLE = re.compile(r"\$(?:\{)?((?:context|stageVariables)\.[A-Za-z0-9_.-]*[A-Za-z0-9_])(?:\})?")
+NAME = r"(?:context|stageVariables)\.[A-Za-z0-9_.-]*[A-Za-z0-9_]"
+VARIABLE = re.compile(rf"\$\{{({NAME})\}}|\$({NAME})")
+DEFAULT_TEMPLATE = '{"message":$context.error.messageString}'
 
 
 class GatewayResponseHandler(GatewayExceptionHandler):  # type: ignore[misc] # LocalStack is untyped here
@@ -51,16 +53,16 @@ class GatewayResponseHandler(GatewayExceptionHandler):  # type: ignore[misc] # L
         for target, source in (definition.get("responseParameters") or {}).items():
             if (value := _parameter(source, context)) is not None:
                 headers[target.removeprefix("gatewayresponse.header.")] = value
-        body = _default_body(exception) if definition.get("defaultResponse") and template is None else _render(template or "", context)
+        body = _default_body(exception) if template is None else _render(template, context)
         status = int(definition.get("statusCode") or exception.status_code or 500)
         return Response(response=body, headers=_case_insensitive(headers), status=status)
 
 
 def _template(templates: dict[str, str], context: RestApiInvocationContext) -> tuple[str, str | None]:
     """The template whose content type the caller asks for, else JSON, else the first; None for AWS's default body."""
-    custom = {key: value for key, value in templates.items() if value != '{"message":$context.error.messageString}'}
+    custom = {key: value for key, value in templates.items() if value != DEFAULT_TEMPLATE}
     if not custom:
-        return JSON, templates.get(JSON) and None
+        return JSON, None
     accepted = [entry.split(";")[0].strip() for entry in context.invocation_request["headers"].get("Accept", "").split(",")]
     for content_type in (*accepted, JSON):
         if content_type in custom:
@@ -75,7 +77,7 @@ def _default_body(exception: BaseGatewayException) -> str:
 
 def _render(template: str, context: RestApiInvocationContext) -> str:
     """Plain substitution, no Velocity; an unknown variable is empty, as on AWS."""
-    return VARIABLE.sub(lambda match: _text(_lookup(match.group(1), context)), template)
+    return VARIABLE.sub(lambda match: _text(_lookup(match.group(1) or match.group(2), context)), template)
 
 
 def _text(value: Any) -> str:
