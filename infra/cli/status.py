@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import httpx
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from infra.cli.context import CommandFailed, output, stack_of
@@ -15,8 +16,8 @@ from infra.cli.context import CommandFailed, output, stack_of
 if TYPE_CHECKING:
     from infra.stack import Stack
 
-GOOD = {"running", "done", "healthy", "ok", "up", "alive", "closed", "warm", "true", "pass"}
-BAD = {"failed", "restarting", "unhealthy", "down", "dead", "given_up", "open", "error", "false", "fail", "stopped", "unreachable"}
+GOOD = {"running", "done", "ok", "closed", "warm"}
+PASSING = {"waiting", "starting", "half-open", "cold", "degraded"}
 
 
 def status(
@@ -32,29 +33,30 @@ def status(
         raise CommandFailed("The system is not running. Start it with: make up")
     state = stack.state.read()
     health = gateway_health(stack)
-    healthy = _processes_well(state) and health.get("status") in {"healthy", "ok", "up", "pass"}
+    healthy = _processes_well(state) and health.get("status") == "ok"
     if as_json:
         output.print_json(json.dumps({"healthy": healthy, "running": True, **state, "health": health}))
     else:
         output.print(_processes(state))
-        for title, section in health.items():
-            _print_section(title, section)
-        output.print("[green]Healthy.[/]" if healthy else "[red]Not healthy.[/]")
+        if "services" in health:
+            output.print(_services(health["services"]))
+        if "consumers" in health:
+            output.print(_consumers(health["consumers"]))
+        output.print("[green]Healthy.[/]" if healthy else f"[red]Not healthy.[/] {escape(str(health.get('reason', '')))}")
     if not healthy:
         raise typer.Exit(1)
 
 
 def gateway_health(stack: Stack) -> dict[str, Any]:
-    """What GET /health says; `unreachable` when it says nothing."""
+    """What GET /health says; `reason` why it says nothing."""
+    url = f"{stack.gateway_url}/health"
     try:
-        answer = httpx.get(f"{stack.gateway_url}/health", timeout=20)
+        answer = httpx.get(url, timeout=20)
         body = answer.json()
     except (httpx.HTTPError, ValueError) as error:
-        return {"status": "unreachable", "reason": f"GET {stack.gateway_url}/health: {error}"}
-    if not isinstance(body, dict):
-        return {"status": "unreachable", "reason": f"GET {stack.gateway_url}/health answered {answer.status_code}"}
-    if "code" in body and "title" in body:  # the gateway's own problem+json: there is no such route
-        return {"status": "unreachable", "reason": f"{answer.status_code} {body.get('title')}"}
+        return {"status": "unreachable", "reason": f"GET {url}: {error}"}
+    if not isinstance(body, dict) or "services" not in body:
+        return {"status": "unreachable", "reason": f"GET {url} answered {answer.status_code}: {answer.text[:200]}"}
     return body
 
 
@@ -64,57 +66,82 @@ def _processes_well(state: dict[str, Any]) -> bool:
 
 
 def _processes(state: dict[str, Any]) -> Table:
-    table = Table("process", "state", "wanted", "pid", "for", "restarts", "ports", "", title="Processes", title_justify="left", box=None)
+    table = _table("Processes", "", "state", "pid", "for", "restarts", "ports", "")
     for name, server in state["servers"].items():
+        wanted = "" if server["desired"] == "running" else " (as asked)"
+        ports = " ".join(str(port) for port in server["ports"].values())
+        age = _age(server.get("since"))
         table.add_row(
-            name,
-            _coloured(server["actual"]),
-            server["desired"],
-            str(server["pid"] or ""),
-            _age(server.get("since")),
-            str(server["restarts"]),
-            " ".join(str(port) for port in server["ports"].values()),
-            _plain(server["detail"]),
+            name, _state(server["actual"]) + wanted, _text(server["pid"]), age, str(server["restarts"]), ports, _text(server["detail"])
         )
     for name, job in state["jobs"].items():
-        table.add_row(name, _coloured(job["actual"]), "", "", _age(job.get("since")), "", "", _plain(job["detail"]))
+        table.add_row(name, _state(job["actual"]), "", _age(job.get("since")), "", "", _text(job["detail"]))
     return table
 
 
-def _print_section(title: str, section: Any) -> None:
-    """One part of the health answer, whatever its shape: a value, an object of objects, or a list of objects."""
-    if isinstance(section, list) and section and all(isinstance(entry, dict) for entry in section):
-        section = {str(entry.get("name") or entry.get("consumer") or number): entry for number, entry in enumerate(section, 1)}
-    if not isinstance(section, dict):
-        output.print(f"{title}: {_value(section)}")
-        return
-    if not section or not all(isinstance(entry, dict) for entry in section.values()):
-        output.print(f"{title}: " + ", ".join(f"{key} {_value(value)}" for key, value in section.items()))
-        return
-    columns = list(dict.fromkeys(key for entry in section.values() for key in entry if key not in {"name", "consumer"}))
-    table = Table("", *(column.replace("_", " ") for column in columns), title=title.capitalize(), title_justify="left", box=None)
-    for name, entry in section.items():
-        table.add_row(name, *(_value(entry.get(column, "")) for column in columns))
-    output.print(table)
+def _services(services: dict[str, dict[str, Any]]) -> Table:
+    table = _table("Services", "", "state", "database", "redis", "cache", "breakers")
+    for name, service in services.items():
+        table.add_row(
+            name,
+            _state(service.get("status", "?")),
+            _dependency(service.get("database")),
+            _dependency(service.get("redis")),
+            _cache(service.get("cache")),
+            ", ".join(f"{of} {_state(state)}" for of, state in (service.get("breakers") or {}).items()),
+        )
+    return table
 
 
-def _value(value: Any) -> str:
-    if isinstance(value, dict):
-        # A component with a state of its own is told by that, and by the rest only in --json.
-        named = next((value[key] for key in ("status", "state") if key in value), None)
-        return _value(named) if named is not None else ", ".join(f"{key} {_value(inner)}" for key, inner in value.items())
-    if isinstance(value, list):
-        return ", ".join(_value(inner) for inner in value)
-    return _coloured(str(value))
+def _consumers(consumers: dict[str, dict[str, Any]]) -> Table:
+    table = _table("Consumers", "", "state", "pid", "restarts", "lag", "delivered", "failed", "dead letters", "heard of", "")
+    for name, consumer in consumers.items():
+        lag = consumer.get("lag") or {}
+        heard = consumer.get("reported_seconds_ago")
+        table.add_row(
+            name,
+            _state(consumer.get("state", "?")),
+            _text(consumer.get("pid")),
+            _text(consumer.get("restarts")),
+            f"{lag['events']} events, {lag['seconds']:.1f} s" if lag else "",
+            _text(consumer.get("delivered")),
+            _text(consumer.get("failed")),
+            _text(consumer.get("dead_letters")),
+            "" if heard is None else f"{heard:.1f} s ago",
+            _text(consumer.get("reason") or consumer.get("outage") or consumer.get("last_error")),
+        )
+    return table
 
 
-def _coloured(text: str) -> str:
-    colour = "green" if text.lower() in GOOD else "red" if text.lower() in BAD else ""
-    return f"[{colour}]{text}[/]" if colour else _plain(text)
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0))
+    for column in columns:
+        # Figures and names stay whole; what is long, the last column, may wrap.
+        table.add_column(column, no_wrap=column != "" or column is columns[0], overflow="fold")
+    return table
 
 
-def _plain(text: Any) -> str:
-    return str(text or "").replace("[", "\\[") if text != 0 else "0"
+def _dependency(measured: dict[str, Any] | None) -> str:
+    if not measured:
+        return ""
+    if measured.get("ok"):
+        return f"[green]{measured.get('milliseconds', 0):.1f} ms[/]"
+    return f"[red]down[/] {escape(str(measured.get('error', '')))}"
+
+
+def _cache(cache: dict[str, Any] | None) -> str:
+    if not cache:
+        return ""
+    return _state("warm" if cache.get("warm") else "cold")
+
+
+def _state(state: Any) -> str:
+    colour = "green" if state in GOOD else "yellow" if state in PASSING else "red"
+    return f"[{colour}]{escape(str(state))}[/]"
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else escape(str(value))
 
 
 def _age(since: str | None) -> str:

@@ -38,7 +38,7 @@ def up(stack: Stack, progress: Callable[[dict[str, Any]], None] = lambda _: None
     if stack.state.supervised():
         _same_ports(stack)
     else:
-        ensure_free(_ports_needed(stack), own_pids=processes_of(stack.run_dir))
+        ensure_free(_ports_needed(stack), own_pids=_left_running(stack))
         with stack.state.changing_requests() as requests:
             requests["stopped"] = []
     with stack.state.changing_requests() as requests:
@@ -55,7 +55,7 @@ def down(stack: Stack, timeout: float = 120) -> bool:
         _supervisor(stack).stop(timeout)
         return True
     # Its supervisor was killed: a new one takes over what is left only to end it.
-    if not processes_of(stack.run_dir):
+    if not _left_running(stack):
         return False
     starting = _start_supervisor(stack)
     _wait(lambda: stack.state.read().get("supervisor", {}).get("pid") == starting.pid, 20)
@@ -87,6 +87,13 @@ def set_server(stack: Stack, name: str, action: str, timeout: float = 90) -> Non
 
 def _ports_needed(stack: Stack) -> dict[str, int]:
     return {purpose: port for server in stack.servers.values() for purpose, port in server.ports.items()}
+
+
+def _left_running(stack: Stack) -> set[int]:
+    """Pids of what a killed supervisor left, by its records and by their mark."""
+    recorded = stack.state.read().get("servers", {}).values()
+    alive = {entry["pid"] for entry in recorded if entry.get("pid") and ServerProcess.adopt(entry["pid"], entry["created"])}
+    return alive | set(processes_of(stack.run_dir))
 
 
 def _same_ports(stack: Stack) -> None:

@@ -132,7 +132,7 @@ def _describe(process: psutil.Process | None) -> str:
     if process is None:
         return "a process of another user"
     try:
-        command = " ".join(process.cmdline()) or process.name()
+        command = " ".join(process.cmdline()).strip() or process.name()
     except psutil.Error:
         command = "?"
     longest = 100

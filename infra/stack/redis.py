@@ -30,6 +30,8 @@ def redis(stack: Stack) -> Server:
             *("--save", ""),
             *("--appendonly", "no"),
             *("--daemonize", "no"),
+            # Its title would overwrite the environment that marks the process as ours.
+            *("--set-proc-title", "no"),
             *("--maxmemory", "256mb"),
             *("--maxmemory-policy", "allkeys-lru"),
         ),

@@ -1,0 +1,135 @@
+"""The running system survives the death of any of its servers, and of the supervisor itself."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import httpx
+import psutil
+import pytest
+
+from infra.stack import Ports, Stack, launcher
+
+
+def entry(system, name):
+    return system.state.read()["servers"][name]
+
+
+def wait_for(condition, timeout, what):
+    deadline = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {timeout} s: {what}"
+        time.sleep(0.05)
+
+
+def inventory(system, *arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "infra.cli.main", "--run-dir", str(system.run_dir), *arguments],
+        env=system.environment(),
+        cwd=system.project_dir,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+@pytest.mark.parametrize("name", ["redis", "mariadb", "bridge"])
+def test_a_killed_server_is_back_within_seconds(system, name):
+    before = entry(system, name)
+    os.kill(before["pid"], signal.SIGKILL)
+    wait_for(lambda: entry(system, name)["actual"] == "running" and entry(system, name)["pid"] != before["pid"], 5, f"{name} is back")
+    assert entry(system, name)["restarts"] == before["restarts"] + 1
+
+
+def test_localstack_is_deployed_again_after_it_was_killed_and_tokens_stay_valid(system):
+    account = {"username": "survivor", "email": "survivor@example.com", "password": "long enough for anybody"}
+    registered = httpx.post(f"{system.gateway_url}/api/auth/register", json=account)
+    assert registered.status_code < 300, registered.text
+    login = httpx.post(f"{system.gateway_url}/api/auth/login", json={key: account[key] for key in ("username", "password")})
+    headers = {"Authorization": f"Bearer {login.json()['token']}"}
+    assert httpx.get(f"{system.gateway_url}/api/auth/me", headers=headers).status_code == 200
+    before = entry(system, "localstack")["pid"]
+
+    os.kill(before, signal.SIGKILL)
+    wait_for(lambda: entry(system, "localstack")["pid"] not in {before, None}, 10, "another LocalStack")
+    wait_for(lambda: system.state.read()["jobs"]["deploy"]["actual"] != "done", 10, "the supervisor sees that the deployment is gone")
+    wait_for(lambda: system.state.read()["jobs"]["deploy"]["actual"] == "done", 120, "deployed again")
+
+    assert httpx.get(f"{system.gateway_url}/api/auth/me", headers=headers).status_code == 200
+
+
+def test_servers_survive_their_supervisor_and_the_next_up_takes_them_over(system):
+    state = system.state.read()
+    pids = {name: server["pid"] for name, server in state["servers"].items()}
+    os.kill(state["supervisor"]["pid"], signal.SIGKILL)
+    wait_for(lambda: not system.state.supervised(), 5, "the supervisor is dead")
+    assert all(psutil.pid_exists(pid) for pid in pids.values())
+
+    launcher.up(system)
+
+    assert {name: server["pid"] for name, server in system.state.read()["servers"].items()} == pids
+
+
+def test_a_second_up_changes_nothing_and_is_quick(system):
+    pids = {name: server["pid"] for name, server in system.state.read()["servers"].items()}
+    began = time.monotonic()
+    launcher.up(system)
+    assert time.monotonic() - began < 15
+    assert {name: server["pid"] for name, server in system.state.read()["servers"].items()} == pids
+
+
+def test_a_stopped_server_stays_stopped_until_it_is_started(system):
+    assert inventory(system, "stop", "redis").returncode == 0
+    try:
+        assert entry(system, "redis")["actual"] == "stopped"
+        assert not system.servers["redis"].healthy()
+    finally:
+        assert inventory(system, "start", "redis").returncode == 0
+    assert system.servers["redis"].healthy()
+
+
+def test_another_instance_on_the_same_ports_is_told_who_has_them(system, tmp_path):
+    with pytest.raises(launcher.PortBusy) as told:
+        launcher.up(Stack(tmp_path, system.ports))
+    assert f"Port {system.ports.gateway} (gateway) is used by pid {entry(system, 'localstack')['pid']}" in str(told.value)
+    assert "make up PORT_OFFSET=100" in str(told.value)
+
+
+def test_the_same_directory_on_other_ports_is_refused(system):
+    with pytest.raises(launcher.PortBusy, match="already runs with its gateway on port"):
+        launcher.up(Stack(system.run_dir, Ports.free()))
+
+
+def test_status_is_healthy_and_readable_by_scripts(system):
+    def healthy():
+        return inventory(system, "status").returncode == 0
+
+    wait_for(healthy, 60, "healthy after what the other tests did")
+    told = json.loads(inventory(system, "status", "--json").stdout)
+    assert told["healthy"] is True
+    assert set(told["servers"]) >= {"mariadb", "redis", "localstack", "bridge"}
+    assert told["health"]["services"]
+
+
+def test_invoke_shows_answer_and_log(system, tmp_path):
+    event = tmp_path / "event.json"
+    event.write_text("{}")
+    told = inventory(system, "invoke", "SystemFunction", "--event", str(event), "--json")
+    answer = json.loads(told.stdout)
+    assert answer["function"] == "inventory-system"
+    assert any(line.startswith("REPORT RequestId") for line in answer["log"])
+
+
+def test_invoke_names_the_functions_when_there_is_no_such_one(system, tmp_path):
+    event = tmp_path / "event.json"
+    event.write_text("{}")
+    told = inventory(system, "invoke", "NoSuchFunction", "--event", str(event))
+    assert told.returncode == 1
+    assert "SystemFunction" in told.stderr
+    assert "Traceback" not in told.stderr
