@@ -13,7 +13,7 @@ import typer
 from botocore.exceptions import BotoCoreError, ClientError
 from redis.exceptions import RedisError
 
-from infra.cli import db, invoke, lifecycle, logs, status
+from infra.cli import db, invoke, lifecycle, logs, reconcile, replay, seed, status
 from infra.cli.context import CommandFailed, chosen_stack, errors
 from infra.stack import PortBusy
 from infra.stack.launcher import CameNotUp, NotRunning
@@ -26,7 +26,19 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-COMMANDS = (lifecycle.up, lifecycle.down, lifecycle.start, lifecycle.stop, lifecycle.restart, status.status, logs.logs, invoke.invoke)
+COMMANDS = (
+    lifecycle.up,
+    lifecycle.down,
+    lifecycle.start,
+    lifecycle.stop,
+    lifecycle.restart,
+    status.status,
+    logs.logs,
+    invoke.invoke,
+    seed.seed,
+    replay.replay,
+    reconcile.reconcile,
+)
 GROUPS = {"db": db.app}
 
 for command in COMMANDS:
