@@ -1,0 +1,99 @@
+"""Processes die; what they were doing does not."""
+
+import os
+import signal
+import time
+
+import httpx
+
+from tests.e2e.client import Clerk, eventually, pid_of
+
+
+def _consumer(clerk, name="inventory"):
+    return clerk.get("/health")["consumers"][name]
+
+
+def test_a_killed_consumer_is_back_within_five_seconds_and_its_events_are_applied(system):
+    clerk = Clerk(system.gateway_url)
+    customer, product = clerk.customer(), clerk.stocked_product(20)
+    pid = eventually(lambda: _consumer(clerk).get("pid"), what="the consumer's pid")
+
+    os.kill(pid, signal.SIGKILL)
+    began = time.monotonic()
+    order = clerk.order(customer, product, 5).json()
+
+    eventually(lambda: _consumer(clerk)["state"] == "running" and _consumer(clerk)["pid"] != pid, seconds=5, what="a new consumer")
+    assert clerk.decided(order["id"], seconds=5 - (time.monotonic() - began) + 1)["status"] == "confirmed"
+    assert clerk.stock(product) == 15
+
+
+def test_a_killed_bridge_is_back_and_nothing_is_lost(system):
+    clerk = Clerk(system.gateway_url)
+    customer, product = clerk.customer(), clerk.stocked_product(20)
+
+    os.kill(pid_of(system, "bridge"), signal.SIGKILL)
+    orders = [clerk.order(customer, product, 1).json()["id"] for _ in range(5)]
+
+    assert {clerk.decided(order_id, seconds=15)["status"] for order_id in orders} == {"confirmed"}
+    assert clerk.stock(product) == 15
+
+
+def test_killed_function_processes_lose_and_double_nothing(system):
+    clerk = Clerk(system.gateway_url)
+    customer, product = clerk.customer(), clerk.stocked_product(100)
+    orders = []
+    for number in range(20):
+        if number % 4 == 0:
+            environments = httpx.get(f"{system.localstack_url}/_lambda/environments").json()["environments"]
+            for environment in environments:
+                if environment["function"] in {"inventory-order", "inventory-inventory-consumer"}:
+                    _kill(environment["pid"])
+
+        def order(number=number):
+            # What a careful client does: the same key until there is an answer.
+            answer = clerk.order(customer, product, 1, **{"idempotency-key": f"kill-{product['id']}-{number}"})
+            return answer.json()["id"] if answer.status_code == 201 else None
+
+        orders.append(eventually(order, what="an answer"))
+
+    assert {clerk.decided(order_id, seconds=15)["status"] for order_id in orders} == {"confirmed"}
+    assert len(set(orders)) == 20
+    assert clerk.stock(product) == 80
+
+
+def test_a_killed_database_comes_back_with_everything(system):
+    clerk = Clerk(system.gateway_url)
+    customer, product = clerk.customer(), clerk.stocked_product(20)
+    order_id = clerk.order(customer, product, 2).json()["id"]
+
+    os.kill(pid_of(system, "mariadb"), signal.SIGKILL)
+    answer = clerk.http.get("/api/orders", params={"sort": "-id", "limit": 1, "q": product["product_code"]})
+    assert answer.status_code in {200, 503}  # cached, or told honestly
+    eventually(lambda: clerk.http.get("/api/orders/health").status_code == 200, seconds=10, what="the database")
+
+    assert clerk.decided(order_id)["status"] == "confirmed"
+    assert clerk.stock(product) == 18
+    eventually(lambda: clerk.get("/health")["status"] == "ok", what="health")
+
+
+def test_killed_localstack_is_deployed_again_and_tokens_stay_valid(system):
+    clerk = Clerk(system.gateway_url)
+    customer, product = clerk.customer(), clerk.stocked_product(20)
+
+    os.kill(pid_of(system, "localstack"), signal.SIGKILL)
+
+    def answers():
+        try:
+            return clerk.http.get("/api/products").status_code == 200
+        except httpx.TransportError:
+            return False
+
+    eventually(answers, seconds=60, what="the API")
+    assert clerk.decided(clerk.order(customer, product, 2).json()["id"])["status"] == "confirmed"
+
+
+def _kill(pid):
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
