@@ -26,6 +26,7 @@ def login() -> dict[str, Any]:
 
 @app.route("/api/auth/validate", methods=["POST"])
 def validate() -> dict[str, Any]:
+    app.no_body()
     identity = app.identity
     return {"valid": True, "user_id": identity.user_id, "username": identity.username}
 

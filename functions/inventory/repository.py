@@ -145,7 +145,10 @@ def alerts(session: Session, query: AlertQuery) -> tuple[list[tuple[StockAlert, 
     if query.status != "all":
         rows = rows.where(cleared_at.is_(None) if query.status == "active" else cleared_at.is_not(None))
     found, total = read_page(session, rows, query, columns={"id": StockAlert.id})
-    moments = dict(session.execute(select(StockAlert.id, cleared_at).where(StockAlert.id.in_([a.id for a in found]))).tuples().all())
+    moments = {
+        row.id: row.cleared_at
+        for row in session.execute(select(StockAlert.id, cleared_at.label("cleared_at")).where(StockAlert.id.in_([a.id for a in found])))
+    }
     return [(alert, moments[alert.id]) for alert in found], total
 
 

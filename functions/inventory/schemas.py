@@ -4,8 +4,8 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from common.fields import Delta, Id, Number, Payload, Shape, StockLevel, UtcMoment, text
-from common.paging import ListQuery
+from common.fields import MAX_ID, Delta, Id, Number, Payload, Shape, StockLevel, UtcMoment, text
+from common.paging import MAX_LIMIT, ListQuery
 
 Reason = Literal["opening", "procurement", "order", "cancellation", "return", "correction", "damage", "count"]
 # What a person may give as the reason; the others are the system's.
@@ -134,6 +134,6 @@ class AlertQuery(ListQuery):
 class ReconcileQuery(Payload):
     """Which part of the reconciliation to show; it is always made over all products."""
 
-    start: Annotated[int, Field(ge=0)] = 0
-    limit: Annotated[int, Field(ge=1, le=500)] = 50
+    start: Annotated[int, Field(ge=0, le=MAX_ID)] = 0
+    limit: Annotated[int, Field(ge=1, le=MAX_LIMIT)] = 50
     mismatched: bool = False

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from common.db import is_missing_reference, transaction
 from common.errors import ConflictError, InvalidError, NotFoundError, UnavailableError
 from common.events import new_event_id
+from common.fields import as_json_number
 from common.paging import MAX_LIMIT, page_document
 from common.services import Directory, get_from
 from inventory import repository, stock
@@ -79,9 +80,9 @@ def change_storage(session: Session, storage_id: int, change: StockChange) -> di
     delta = change.delta if change.delta is not None else (change.quantity or Decimal(0)) - storage.quantity
     if storage.quantity + delta < 0:
         raise ConflictError(
-            f"only {storage.quantity.normalize():f} in stock",
+            f"only {as_json_number(storage.quantity)} in stock",
             code="insufficient_stock",
-            available=float(storage.quantity),
+            available=as_json_number(storage.quantity),
         )
     stock.change_by_hand(session, storage, delta, change.reason, new_event_id(), change.reference)
     return _document(storage)

@@ -40,6 +40,7 @@ def get_order(order_id: str) -> dict[str, Any]:
 
 @app.route("/api/orders/{order_id}/cancel", methods=["POST"])
 def cancel_order(order_id: str) -> dict[str, Any]:
+    app.no_body()
     return app.change(lambda session: service.cancel_order(session, path_id("order_id", order_id)))
 
 

@@ -15,7 +15,7 @@ from common import auth
 from common.config import get_settings
 from common.db import in_transaction
 from common.errors import InvalidError, MalformedError, ProblemError, UnauthorizedError
-from common.fields import MAX_ID
+from common.fields import MAX_ID, Payload
 from common.idempotency import Attempt
 from common.observability import current_trace_id, logger, trace
 
@@ -104,6 +104,11 @@ class ServiceApp(Chalice):
             return model.model_validate(document)
         except ValidationError as error:
             raise InvalidError.from_pydantic(error) from None
+
+    def no_body(self) -> None:
+        """Refuse a body that says anything, where the path says it all. Raises as `body` does."""
+        if self.current_request.raw_body:
+            self.body(Payload)
 
     def query(self, model: type[Model], **more: Any) -> Model:
         """The query parameters, with `more` from the path. Raises InvalidError naming each unfit one."""
