@@ -217,7 +217,8 @@ class ExecutionEnvironment:
             self._in_hand.unread = reset
         if connection is self._parked and self.state is not State.DEAD:
             self._parked = None
-            self.kill()  # it listens no more, so it can be given nothing
+            self.state = State.DEAD  # it listens no more, so it can be given nothing
+            self.kill()
 
     # the process
 
@@ -342,7 +343,7 @@ class ExecutionEnvironment:
         self._output.close()
         self.deliver_logs()
         if self._scratch is not None:
-            self._loop.run_in_executor(None, shutil.rmtree, self._scratch, True)  # noqa: FBT003 (ignore_errors)
+            self._loop.run_in_executor(None, shutil.rmtree, self._scratch, True)
         self._owner.environment_dead(self)
 
     # results
@@ -364,9 +365,7 @@ class ExecutionEnvironment:
         self._output.flush_partial()
         self._output.write(f"END RequestId: {request_id}")
         self._output.write(self._report(request_id, duration, cold=cold))
-        result = InvocationResult(
-            request_id, payload, "Unhandled" if failed else None, self.id, cold, duration, self._output.tail()
-        )
+        result = InvocationResult(request_id, payload, "Unhandled" if failed else None, self.id, cold, duration, self._output.tail())
         self._owner.completed(self, hand.pending, result)
         self._loop.call_soon(self.deliver_logs)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import time
 from collections import deque
@@ -27,7 +28,7 @@ class PoolLimits:
     per_function: int = 8
     total: int = 24
     starting_per_function: int = max(2, os.cpu_count() or 2)
-    queue_seconds: float = 30.0
+    queue_seconds: float = 60.0
     idle_seconds: float = 600.0
     drain_seconds: float = 10.0
 
@@ -72,6 +73,8 @@ class EnvironmentPool:
         self._loop = asyncio.get_running_loop()
         self._closing = False
         self._empty = asyncio.Event()
+        self._in_flight = 0
+        self._quiet = asyncio.Event()
         self._upkeep = self._loop.create_task(self._keep())
 
     async def invoke(self, spec: FunctionSpec, invocation: Invocation) -> InvocationResult:
@@ -89,13 +92,15 @@ class EnvironmentPool:
         if slot is None:
             slot = self._slots[spec.identity] = _Slot(spec, retired=spec.identity in self._retired)
         pending = Pending(invocation, waiter)
+        self._in_flight += 1
+        self._quiet.clear()
         slot.waiting.append(pending)
         self._dispatch(slot)
         if slot.waiting and slot.waiting[-1] is pending:
             pending.expiry = self._loop.call_later(self.limits.queue_seconds, self._expire, slot, pending)
 
     def retire(self, identity: str) -> None:
-        """This revision is replaced or deleted: what it has in hand finishes, then its environments end."""
+        """A revision is replaced or deleted: what it has in hand finishes, then its environments end."""
         self._retired.add(identity)
         slot = self._slots.get(identity)
         if slot is not None:
@@ -108,9 +113,9 @@ class EnvironmentPool:
         """Let running invocations finish, for `drain_seconds` at most, then end every environment."""
         self._closing = True
         self._upkeep.cancel()
-        deadline = time.monotonic() + self.limits.drain_seconds
-        while self._in_progress() and time.monotonic() < deadline:
-            await asyncio.sleep(0.02)
+        if self._in_flight:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._quiet.wait(), self.limits.drain_seconds)
         for slot in list(self._slots.values()):
             for pending in slot.waiting:
                 self._refuse(pending, "the pool shut down")
@@ -168,7 +173,7 @@ class EnvironmentPool:
             if pending is not None:
                 request_id = pending.invocation.request_id
                 answer = payload(request_id)
-                result = InvocationResult(request_id, answer, "Unhandled", environment.id, True, 0.0, environment.log_tail())  # noqa: FBT003
+                result = InvocationResult(request_id, answer, "Unhandled", environment.id, True, 0.0, environment.log_tail())
                 self.completed(environment, pending, result)
                 break
 
@@ -190,6 +195,7 @@ class EnvironmentPool:
         totals.invocations += 1
         totals.errors += result.function_error is not None
         totals.cold_starts += result.cold_start
+        self._over()
         if not pending.waiter.done():
             pending.waiter.set_result(result)
 
@@ -218,7 +224,10 @@ class EnvironmentPool:
         pending = slot.waiting.popleft()
         if pending.expiry is not None:
             pending.expiry.cancel()
-        return None if pending.waiter.done() else pending
+        if pending.waiter.done():
+            self._over()
+            return None
+        return pending
 
     def _take_idle(self, slot: _Slot) -> ExecutionEnvironment | None:
         while slot.idle:
@@ -269,17 +278,19 @@ class EnvironmentPool:
             slot.waiting.remove(pending)
             self._refuse(pending, f"no environment of {slot.spec.name} became free within {self.limits.queue_seconds:g} s")
 
-    @staticmethod
-    def _refuse(pending: Pending, reason: str) -> None:
+    def _over(self) -> None:
+        self._in_flight -= 1
+        if not self._in_flight:
+            self._quiet.set()
+
+    def _refuse(self, pending: Pending, reason: str) -> None:
+        self._over()
         if not pending.waiter.done():
             pending.waiter.set_exception(PoolSaturatedError(reason))
 
     def _forget_if_empty(self, slot: _Slot) -> None:
         if not slot.environments and not slot.waiting:
             self._slots.pop(slot.spec.identity, None)
-
-    def _in_progress(self) -> bool:
-        return any(slot.waiting or any(each.state is State.BUSY for each in slot.environments) for slot in self._slots.values())
 
     async def _keep(self) -> None:
         """Watch the memory of what runs, pass on what it logs meanwhile, and end what has idled too long."""

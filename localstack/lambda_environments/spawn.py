@@ -50,7 +50,8 @@ class EnvironmentProcess(Protocol):
 class SpawnStrategy(Protocol):
     def spawn(self, launch: Launch) -> EnvironmentProcess:
         """Start a process; called on the pool's event loop thread, which outlives every environment (the kernel ties
-        PR_SET_PDEATHSIG to the starting thread). Raises OSError."""
+        PR_SET_PDEATHSIG to the starting thread). Raises OSError.
+        """
         ...
 
 

@@ -35,9 +35,10 @@ class PoolThread:
 
     def invoke(self, spec: FunctionSpec, invocation: Invocation, timeout_seconds: float | None = None) -> InvocationResult:
         """Run one invocation and wait for it; raises PoolSaturatedError when it queued for too long, TimeoutError when
-        `timeout_seconds` pass first (what runs then runs on, what still queues is dropped)."""
+        `timeout_seconds` pass first (what runs then runs on, what still queues is dropped).
+        """
         waiter: concurrent.futures.Future[InvocationResult] = concurrent.futures.Future()
-        self.loop.call_soon_threadsafe(self.pool.submit, spec, invocation, waiter)
+        self.loop.call_soon_threadsafe(self._submit, spec, invocation, waiter)
         try:
             return waiter.result(timeout_seconds)
         except TimeoutError:
@@ -59,6 +60,14 @@ class PoolThread:
             asyncio.run_coroutine_threadsafe(self.pool.close(), self.loop).result()
             self.loop.call_soon_threadsafe(self.loop.stop)
             self._thread.join(10)
+
+    def _submit(self, spec: FunctionSpec, invocation: Invocation, waiter: concurrent.futures.Future[InvocationResult]) -> None:
+        try:
+            self.pool.submit(spec, invocation, waiter)
+        except BaseException as error:  # a caller that is never told would wait for ever
+            if not waiter.done():
+                waiter.set_exception(error)
+            raise
 
     def _run(self, ready: concurrent.futures.Future[None]) -> None:
         asyncio.set_event_loop(self.loop)

@@ -34,7 +34,7 @@ class ProcessRuntimeExecutor(RuntimeExecutor):  # type: ignore[misc] # LocalStac
     def cleanup_version(cls, function_version: FunctionVersion) -> None:
         """Unpacked code is shared by content and stays."""
 
-    def start(self, env_vars: dict[str, str]) -> NoReturn:
+    def start(self, env_vars: dict[str, str]) -> NoReturn:  # noqa: ARG002 (LocalStack's signature)
         self._not_here()
 
     def stop(self) -> NoReturn:
@@ -49,7 +49,7 @@ class ProcessRuntimeExecutor(RuntimeExecutor):  # type: ignore[misc] # LocalStac
     def get_runtime_endpoint(self) -> NoReturn:
         self._not_here()
 
-    def invoke(self, payload: dict[str, str]) -> NoReturn:
+    def invoke(self, payload: dict[str, str]) -> NoReturn:  # noqa: ARG002
         self._not_here()
 
     def get_logs(self) -> NoReturn:

@@ -18,11 +18,11 @@ def listen(protocol_factory: Any, host: str, port: int) -> None:
     """Listen with twisted on exactly this address, answering without Nagle's delay."""
     from twisted.internet import reactor  # noqa: PLC0415 (the reactor is LocalStack's to install)
 
-    reactor.listenTCP(port, _WithoutDelay(protocol_factory), interface=_interface(host))  # type: ignore[attr-defined]
+    reactor.listenTCP(port, _WithoutDelay(protocol_factory), interface=_interface(host))
 
 
 def _interface(host: str) -> str:
-    """twisted takes an address, not a name."""
+    """Twisted takes an address, not a name."""
     try:
         return str(ipaddress.ip_address(host))
     except ValueError:
@@ -53,21 +53,20 @@ class _WithoutDelay:
 
 def bind_to_named_interface() -> None:
     """Make LocalStack's gateway server listen where GATEWAY_LISTEN says, and its DNS server not at all."""
-    from localstack import config  # noqa: PLC0415
     from localstack.aws.serving.twisted import TLSMultiplexerFactory  # noqa: PLC0415
     from localstack.runtime.server.twisted import TwistedRuntimeServer  # noqa: PLC0415
     from rolo.serving.twisted import TwistedGateway  # noqa: PLC0415
     from twisted.internet import ssl  # noqa: PLC0415
 
-    def register(
-        _self: TwistedRuntimeServer, gateway: Any, listen_on: Iterable[Any], ssl_creds: tuple[str, str] | None = None
-    ) -> None:
+    from localstack import config  # noqa: PLC0415
+
+    def register(_self: TwistedRuntimeServer, gateway: Any, listen_on: Iterable[Any], ssl_creds: tuple[str, str] | None = None) -> None:
         factory: Any = TwistedGateway(gateway)
         if ssl_creds:
             certificate, key = ssl_creds
             contexts = ssl.DefaultOpenSSLContextFactory(key, certificate)
             contexts.getContext().use_certificate_chain_file(certificate)
-            factory = TLSMultiplexerFactory(contexts, False, factory)  # noqa: FBT003 (isClient)
+            factory = TLSMultiplexerFactory(contexts, False, factory)
         for address in listen_on:
             listen(factory, address.host, address.port)
 

@@ -10,7 +10,6 @@ from lambda_environments import FunctionSpec, PoolThread
 from lambda_environments.environment import EnvironmentSettings
 from lambda_environments.runtime_files import prepare_runtime_dir
 from lambda_environments.spawn import FreshInterpreter
-
 from localstack_process_runtime.cloudwatch import LogWriter
 from localstack_process_runtime.code_store import CodeStore
 from localstack_process_runtime.settings import get_settings
@@ -60,8 +59,9 @@ class ProcessRuntime:
 
 def _environment(version: FunctionVersion) -> dict[str, str]:
     """The function's own variables, its role's credentials and where AWS is: what real LocalStack functions get."""
-    from localstack import config  # noqa: PLC0415 (LocalStack's modules load when it runs)
     from localstack.aws.connect import connect_to  # noqa: PLC0415
+
+    from localstack import config  # noqa: PLC0415 (LocalStack's modules load when it runs)
 
     sts = connect_to(region_name=version.id.region).sts.request_metadata(service_principal="lambda")
     session = version.id.function_name if len(version.id.function_name) > 1 else f"{version.id.function_name}@lambda_function"

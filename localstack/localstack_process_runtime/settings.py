@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from lambda_environments import PoolLimits
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 Number = TypeVar("Number", int, float)
 

@@ -15,7 +15,6 @@ import logging
 from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
-from lambda_environments import FunctionSpec, Invocation, PoolSaturatedError
 from localstack.aws.api.lambda_ import ProvisionedConcurrencyStatusEnum, State, StateReasonCode, TooManyRequestsException
 from localstack.services.lambda_.invocation.lambda_models import (
     InvocationResult,
@@ -25,6 +24,7 @@ from localstack.services.lambda_.invocation.lambda_models import (
 )
 from localstack.services.lambda_.invocation.version_manager import LambdaVersionManager
 
+from lambda_environments import FunctionSpec, Invocation, PoolSaturatedError
 from localstack_process_runtime.runtime import get_runtime
 
 if TYPE_CHECKING:
@@ -45,7 +45,9 @@ class PooledVersionManager(LambdaVersionManager):  # type: ignore[misc] # LocalS
             self.state = VersionState(state=State.Active)
         except Exception as error:
             LOG.exception("could not prepare %s", self.function_arn)
-            self.state = VersionState(state=State.Failed, code=StateReasonCode.InternalError, reason=f"Error while creating lambda: {error}")
+            self.state = VersionState(
+                state=State.Failed, code=StateReasonCode.InternalError, reason=f"Error while creating lambda: {error}"
+            )
         return self.state
 
     def stop(self) -> None:
@@ -71,8 +73,8 @@ class PooledVersionManager(LambdaVersionManager):  # type: ignore[misc] # LocalS
     def run(self, invocation: LocalStackInvocation, timeout_seconds: float | None = None) -> InvocationResult:
         """Raises TimeoutError when `timeout_seconds` pass first; the function then runs on, and nobody waits."""
         if len(invocation.payload) > REQUEST_LIMIT_BYTES:
-            message = f"{len(invocation.payload)} byte payload is too large for the RequestResponse invocation type (limit {REQUEST_LIMIT_BYTES} bytes)"
-            raise RequestEntityTooLargeException(message)
+            size = f"{len(invocation.payload)} byte payload is too large"
+            raise RequestEntityTooLargeException(f"{size} for the RequestResponse invocation type (limit {REQUEST_LIMIT_BYTES} bytes)")
         assert self.spec is not None
         with self.counting_service.get_invocation_lease(self.function, self.function_version):
             try:

@@ -13,7 +13,6 @@ import textwrap
 import time
 import zipfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -21,6 +20,7 @@ from botocore.config import Config
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
 ROLE = "arn:aws:iam::000000000000:role/function"
 

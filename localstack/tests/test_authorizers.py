@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 from api import AUTHORIZER, ECHO, Api
-from stack import LocalStack
+
+if TYPE_CHECKING:
+    from stack import LocalStack
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +27,11 @@ def api(localstack: LocalStack, echo_arn: str, authorizer_arn: str) -> Api:
     api.authorizer("Jwt", authorizer_arn, authorizerResultTtlInSeconds=300, identityValidationExpression="[a-z]+")
     api.authorizer("Fresh", authorizer_arn, authorizerResultTtlInSeconds=0)
     api.authorizer(
-        "Request", authorizer_arn, "request", authorizerResultTtlInSeconds=300, identitySource="method.request.header.Authorization, method.request.querystring.tenant"
+        "Request",
+        authorizer_arn,
+        "request",
+        authorizerResultTtlInSeconds=300,
+        identitySource="method.request.header.Authorization, method.request.querystring.tenant",
     )
     api.route("GET", "/api/products/{id}", echo_arn, "Jwt").route("POST", "/api/products", echo_arn, "Jwt")
     api.route("OPTIONS", "/api/products", echo_arn).route("GET", "/fresh", echo_arn, "Fresh").route("GET", "/request", echo_arn, "Request")

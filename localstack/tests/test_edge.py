@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 from api import AUTHORIZER, ECHO, Api
-from stack import LocalStack
+
+if TYPE_CHECKING:
+    from stack import LocalStack
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +40,10 @@ def test_an_unknown_route_gets_the_apis_own_answer(localstack: LocalStack, edge:
 
 @pytest.mark.parametrize("path", ["/_localstack/health", "/_aws/execute-api/x/y/z", "/_lambda/environments", "/2015-03-31/functions"])
 def test_localstacks_own_apis_are_not_reachable(localstack: LocalStack, edge: Api, path: str):
-    target = {"Host": "lambda.us-east-1.amazonaws.com", "Authorization": "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/lambda/aws4_request"}
+    target = {
+        "Host": "lambda.us-east-1.amazonaws.com",
+        "Authorization": "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/lambda/aws4_request",
+    }
     assert localstack.request("GET", path, **target).status == 403
     assert localstack.request("POST", "/", body="Action=ListBuckets", X_Amz_Target="DynamoDB_20120810.ListTables").status == 403
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 from api import AUTHORIZER, ECHO, Api
-from stack import LocalStack
+
+if TYPE_CHECKING:
+    from stack import LocalStack
 
 PROBLEM = "application/problem+json"
 FAILING = """
@@ -33,7 +37,9 @@ def api(localstack: LocalStack) -> Api:
         "DEFAULT_4XX": {"responseTemplates": {PROBLEM: '{"code":"$context.error.responseType","detail":$context.error.messageString}'}},
         "DEFAULT_5XX": {
             "responseParameters": {"gatewayresponse.header.content-type": "'application/problem+json; charset=utf-8'"},
-            "responseTemplates": {"application/json": '{"code":"gateway","id":"$context.requestId","path":"$context.path","stage":"$context.stage"}'},
+            "responseTemplates": {
+                "application/json": '{"code":"gateway","id":"$context.requestId","path":"$context.path","stage":"$context.stage"}'
+            },
         },
         "MISSING_AUTHENTICATION_TOKEN": {
             "statusCode": 404,
@@ -49,7 +55,9 @@ def api(localstack: LocalStack) -> Api:
             },
         },
         "THROTTLED": {"responseParameters": {"gatewayresponse.header.Retry-After": "'1'"}},
-        "ACCESS_DENIED": {"responseTemplates": {PROBLEM: '{"who":"$context.authorizer.principalId","error":"${context.error.responseType}"}'}},
+        "ACCESS_DENIED": {
+            "responseTemplates": {PROBLEM: '{"who":"$context.authorizer.principalId","error":"${context.error.responseType}"}'}
+        },
     }
     failing = localstack.create_function("failing-behind-gateway", FAILING)
     api.route("GET", "/fails/{kind}", failing).route("GET", "/quick/slow", failing, timeoutInMillis=300)

@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import signal
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from botocore.exceptions import ClientError
@@ -132,14 +133,14 @@ def test_an_alias_runs_the_version_it_names_and_the_function_runs_its_latest(loc
     client.create_alias(FunctionName="versioned", Name="live", FunctionVersion="1")
     client.update_function_code(FunctionName="versioned", ZipFile=archive({"app.py": "handler = lambda event, context: 'two'"}))
     localstack.wait_active("versioned")
-    eventually(lambda: client.get_function_configuration(FunctionName="versioned", Qualifier="1")["State"] == "Active", "version 1 is active")
+    eventually(
+        lambda: client.get_function_configuration(FunctionName="versioned", Qualifier="1")["State"] == "Active", "version 1 is active"
+    )
     assert localstack.invoke("versioned", Qualifier="live")[0] == "one"
     assert localstack.invoke("versioned")[0] == "two"
 
 
 def test_an_update_lets_running_invocations_finish_on_the_old_code(localstack: LocalStack):
-    from concurrent.futures import ThreadPoolExecutor
-
     client = localstack.client("lambda")
     code = """
         import time

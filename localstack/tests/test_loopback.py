@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import psutil
-from stack import LocalStack
+
+if TYPE_CHECKING:
+    from stack import LocalStack
 
 
 def test_every_listening_socket_of_the_process_tree_is_on_the_loopback_interface(localstack: LocalStack):

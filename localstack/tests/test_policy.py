@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from localstack_process_runtime.gateway.policy import Decision, PolicyError, decide
 
 ARN = "arn:aws:execute-api:us-east-1:000000000000:api1/live/GET/api/products/7"
@@ -54,7 +55,15 @@ def test_another_action_or_a_condition_allows_nothing():
 
 @pytest.mark.parametrize(
     "policy",
-    [None, "Allow", {}, {"Statement": ["x"]}, {"Statement": [{"Effect": "Allow"}]}, {"Statement": [_statement("Maybe", "*")]}, {"Statement": [_statement("Allow", 7)]}],
+    [
+        None,
+        "Allow",
+        {},
+        {"Statement": ["x"]},
+        {"Statement": [{"Effect": "Allow"}]},
+        {"Statement": [_statement("Maybe", "*")]},
+        {"Statement": [_statement("Allow", 7)]},
+    ],
 )
 def test_what_is_no_policy_is_refused(policy: Any):
     with pytest.raises(PolicyError):

@@ -42,9 +42,9 @@ class Deployment:
 
     def deploy(self, template: str, **parameters: str) -> None:
         client = self.stack.client("cloudformation")
-        name = f"change-{len(client.list_change_sets(StackName='sam')['Summaries']) if self.outputs else 0}-{'UPDATE' if self.outputs else 'CREATE'}"
         values = [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()]
         kind = "UPDATE" if self.outputs else "CREATE"
+        name = kind.lower()
         capabilities = ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"]
         arn = client.create_change_set(
             StackName="sam", ChangeSetName=name, ChangeSetType=kind, TemplateBody=template, Parameters=values, Capabilities=capabilities
@@ -55,7 +55,9 @@ class Deployment:
         def complete() -> dict[str, Any] | None:
             stack = client.describe_stacks(StackName="sam")["Stacks"][0]
             failed = stack["StackStatus"].endswith(("FAILED", "ROLLBACK_COMPLETE"))
-            assert not failed, [each for each in client.describe_stack_events(StackName="sam")["StackEvents"] if "FAILED" in each["ResourceStatus"]]
+            assert not failed, [
+                each for each in client.describe_stack_events(StackName="sam")["StackEvents"] if "FAILED" in each["ResourceStatus"]
+            ]
             return stack if stack["StackStatus"] == f"{kind}_COMPLETE" else None
 
         stack = eventually(complete, "the stack is deployed", 40)
@@ -120,13 +122,17 @@ def test_method_settings_throttle_the_method_they_name_and_no_other(deployment: 
     assert statuses == [200, 200, 200, 429, 429, 429]
     answer = deployment.request("POST", "/api/login", body="{}")
     problem = answer.json()
-    assert (problem["code"], problem["detail"], answer.headers["Content-Type"]) == ("THROTTLED", "Too Many Requests", "application/problem+json")
+    assert (problem["code"], problem["detail"], answer.headers["Content-Type"]) == (
+        "THROTTLED",
+        "Too Many Requests",
+        "application/problem+json",
+    )
     assert deployment.request("POST", "/api/products", Authorization="Bearer good", body="{}").status == 200
 
 
 def test_an_update_changes_code_layer_variables_routes_and_settings(deployment: Deployment):
     before = deployment.outputs
-    template = TEMPLATE.read_text().replace("Path: /api/tenant", "Path: /api/tenants").replace("title\":\"Not Found", "title\":\"Nothing Here")
+    template = TEMPLATE.read_text().replace("Path: /api/tenant", "Path: /api/tenants").replace('title":"Not Found', 'title":"Nothing Here')
     template = template.replace("ThrottlingBurstLimit: 3", "ThrottlingBurstLimit: 1")
     layer = deployment.put("layer-2.zip", {"python/common/__init__.py": "greeting = 'goodbye'"})
     code = deployment.put("code-2.zip", {"product/__init__.py": "", "product/app.py": CODE.replace('"resource"', '"route"')})

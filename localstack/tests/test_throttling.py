@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 from api import ECHO, Api
+
 from localstack_process_runtime.gateway.throttling import TokenBucket, method_limit
-from stack import LocalStack
+
+if TYPE_CHECKING:
+    from stack import LocalStack
 
 
 def test_a_bucket_gives_its_burst_at_once_and_then_its_rate():

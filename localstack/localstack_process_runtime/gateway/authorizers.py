@@ -113,9 +113,9 @@ def _source_value(source: str, context: RestApiInvocationContext) -> str | None:
             values = request["headers"].getlist(name)
             return ",".join(values) or None
         case "method.request.querystring":
-            return request["query_string_parameters"].get(name)
+            return str(request["query_string_parameters"].get(name) or "")
         case "stageVariables":
-            return (context.stage_variables or {}).get(name)
+            return str((context.stage_variables or {}).get(name) or "")
         case _ if source.startswith("context."):
             return _context_value(source.removeprefix("context."), context)
     LOG.warning("unknown identity source %s", source)

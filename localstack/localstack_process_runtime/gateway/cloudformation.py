@@ -101,9 +101,7 @@ def _update_gateway_response(_self: Any, request: Any) -> Any:
     model = {**request.previous_state, **request.desired_state}
     names = {"StatusCode": "statusCode", "ResponseParameters": "responseParameters", "ResponseTemplates": "responseTemplates"}
     values = {argument: request.desired_state[name] for name, argument in names.items() if request.desired_state.get(name)}
-    request.aws_client_factory.apigateway.put_gateway_response(
-        restApiId=model["RestApiId"], responseType=model["ResponseType"], **values
-    )
+    request.aws_client_factory.apigateway.put_gateway_response(restApiId=model["RestApiId"], responseType=model["ResponseType"], **values)
     return _done(request, model)
 
 

@@ -102,12 +102,15 @@ def _parameter(source: str, context: RestApiInvocationContext) -> str | None:
     origin, _, name = source.rpartition(".")
     match origin:
         case "method.request.header":
-            return request["headers"].get(name)
+            return _optional(request["headers"].get(name))
         case "method.request.querystring":
-            return request.get("query_string_parameters", {}).get(name)
+            return _optional(request.get("query_string_parameters", {}).get(name))
         case "method.request.path":
-            return (request.get("path_parameters") or {}).get(name)
-    value = _lookup(source.removeprefix("$"), context)
+            return _optional((request.get("path_parameters") or {}).get(name))
+    return _optional(_lookup(source.removeprefix("$"), context))
+
+
+def _optional(value: Any) -> str | None:
     return None if value is None else _text(value)
 
 
