@@ -14,8 +14,8 @@ from collections.abc import Callable
 from dataclasses import asdict
 
 from common.config import get_settings
-from common.events import CONSUMERS, channels_of, consumer_function
 from common.observability import logger
+from common.topology import CONSUMERS, channels_of, consumer_function
 from infra.bridge.crash_points import crash_point
 from infra.bridge.delivering import Delivering
 from infra.bridge.heartbeat import HeartbeatSender, die_with_parent

@@ -5,8 +5,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from common.events import Event
 from common.observability import logger
+from common.topology import Event
 from infra.bridge.crash_points import crash_point
 from infra.bridge.database import DATABASE_AWAY, Database, close, connect
 from infra.bridge.dispatcher import Dispatcher

@@ -12,7 +12,7 @@ Three rules keep a poison event from stopping others, and an outage from making 
 import json
 from collections.abc import Callable, Iterator, Sequence
 
-from common.events import Event
+from common.topology import Event
 from infra.bridge.delivery import Round, Row
 from infra.bridge.invocation import Answered, Broken, Invoke, Outcome, Unavailable, Unreachable
 

@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 from pymysql.cursors import DictCursor
 
-from common.events import CONSUMERS
 from common.observability import logger
+from common.topology import CONSUMERS
 from infra.bridge.database import DATABASE_AWAY, close, connect, in_transaction
 from infra.bridge.settings import BridgeSettings
 

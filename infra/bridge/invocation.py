@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from common.events import Event
+from common.topology import Event
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from common.events import Event
+from common.topology import Event
 from infra.bridge.invocation import Answered, Broken, Outcome, Unavailable, Unreachable
 from infra.bridge.settings import BridgeSettings
 

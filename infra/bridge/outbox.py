@@ -12,7 +12,7 @@ from typing import Any
 
 from pymysql.cursors import DictCursor
 
-from common.events import TOPOLOGY, channels_of
+from common.topology import TOPOLOGY, channels_of
 from infra.bridge.database import Database, in_transaction
 from infra.bridge.delivery import Round, Row
 from infra.bridge.settings import BridgeSettings

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from types import FrameType
 from typing import Any
 
-from common.events import CONSUMERS
 from common.observability import logger
+from common.topology import CONSUMERS
 from infra.bridge.child import Child, Command, consumer_command
 from infra.bridge.housekeeping import Housekeeping
 from infra.bridge.leadership import Leadership
@@ -30,6 +30,7 @@ class Supervisor:
         self._leadership = Leadership()
         self._stopping = False
         self._reported_at = 0.0
+        self._reported: tuple[object, ...] = ()
 
     def run(self) -> None:
         """Supervise until asked to stop; then have the children finish what they have in hand."""
@@ -55,7 +56,7 @@ class Supervisor:
             self._report(now)
         housekeeping.close()
         self._stop_children()
-        self._report(time.monotonic(), now_or_never=True)
+        self._report(time.monotonic())
         self._leadership.close()
         logger.info("bridge_stopped")
 
@@ -90,10 +91,12 @@ class Supervisor:
                 child.listen(now)
             self._report(now)
 
-    def _report(self, now: float, *, now_or_never: bool = False) -> None:
-        if now - self._reported_at < _REPORT_SECONDS and not now_or_never:
+    def _report(self, now: float) -> None:
+        """Each second, and at once when a state has changed."""
+        changed = (self._leadership.active, self._stopping, *(child.policy.since for child in self._children))
+        if now - self._reported_at < _REPORT_SECONDS and changed == self._reported:
             return
-        self._reported_at = now
+        self._reported_at, self._reported = now, changed
         publish(self.states(), self._settings.state_file)
 
     def states(self) -> dict[str, dict[str, Any]]:

@@ -83,3 +83,5 @@ class Wakeups(threading.Thread):
             logger.info("redis_connected", channels=list(self._channels))
         else:
             logger.warning("redis_away", error=error)
+            # Whoever waits for a message must not wait for one any longer.
+            self._wake()

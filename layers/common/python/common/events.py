@@ -8,7 +8,6 @@ import json
 import os
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -18,55 +17,24 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from common.db import Base, UtcDateTime, after_commit, utc_now
 from common.observability import current_trace_id
 from common.redis_client import try_redis
+from common.topology import CONSUMERS, TOPOLOGY, Channel, Event, channel_of, channels_of, consumer_function
 
-Event = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Channel:
-    """A Redis channel: who publishes which types of event on it, and which services consume them."""
-
-    name: str
-    publisher: str
-    event_types: tuple[str, ...]
-    consumers: tuple[str, ...]
-
-
-# The one place that says who tells whom what: the bridge, the tests, the docs and the operations view read it.
-TOPOLOGY: Mapping[str, Channel] = {
-    channel.name: channel
-    for channel in (
-        Channel("supplier_events", "supplier", ("supplier_created", "supplier_updated", "supplier_deleted"), ("product", "procurement")),
-        Channel("customer_events", "customer", ("customer_created", "customer_updated", "customer_deleted"), ("order",)),
-        Channel(
-            "product_events", "product", ("product_created", "product_updated", "product_deleted"), ("inventory", "procurement", "order")
-        ),
-        Channel("procurement_stock_in", "procurement", ("procurement_stock_in",), ("inventory",)),
-        Channel("order_stock_out", "order", ("order_stock_out", "order_cancelled"), ("inventory",)),
-        Channel("inventory_alert", "inventory", ("low_stock", "stock_recovered"), ("inventory",)),
-        Channel("order_status", "inventory", ("order_confirmed", "order_rejected"), ("order",)),
-    )
-}
-
-CONSUMERS: tuple[str, ...] = tuple(sorted({consumer for channel in TOPOLOGY.values() for consumer in channel.consumers}))
-
-
-def channels_of(consumer: str) -> tuple[str, ...]:
-    """The channels a consumer listens to."""
-    return tuple(channel.name for channel in TOPOLOGY.values() if consumer in channel.consumers)
-
-
-def channel_of(event_type: str) -> Channel:
-    """The channel an event type is published on. Raises KeyError for an unknown type."""
-    for channel in TOPOLOGY.values():
-        if event_type in channel.event_types:
-            return channel
-    raise KeyError(event_type)
-
-
-def consumer_function(stack_name: str, consumer: str) -> str:
-    """Name of the deployed function that consumes for a service."""
-    return f"{stack_name}-{consumer}-consumer"
+__all__ = [
+    "CONSUMERS",
+    "TOPOLOGY",
+    "Channel",
+    "Event",
+    "OutboxRow",
+    "ProcessedEvent",
+    "by_event",
+    "channel_of",
+    "channels_of",
+    "consumer_function",
+    "emit",
+    "entity_fields",
+    "entity_of",
+    "new_event_id",
+]
 
 
 def new_event_id() -> str:
@@ -155,6 +123,6 @@ def _publish(messages: list[tuple[str, str]]) -> None:
 def by_event(payload: Mapping[str, Any]) -> Iterator[Event]:
     """The events of a consumer function's payload `{"events": [...]}`. Raises ValueError for any other payload."""
     events = payload.get("events")
-    if not isinstance(events, list):
-        raise ValueError('a consumer takes {"events": [...]}')  # noqa: TRY004  # the value is at fault, not its type alone
+    if not isinstance(events, list) or not all(isinstance(event, dict) for event in events):
+        raise ValueError('a consumer takes {"events": [...]}')
     yield from events
