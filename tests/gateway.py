@@ -7,7 +7,7 @@ import uuid
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from common.events import CONSUMERS
 
@@ -118,5 +118,5 @@ def _match(app: Any, path: str) -> tuple[str, dict[str, str]]:
     for route in sorted(app.routes, key=lambda route: route.count("{")):
         pattern = re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", route)
         if found := re.fullmatch(pattern, path):
-            return route, {name: unquote(value) for name, value in found.groupdict().items()}
+            return route, found.groupdict()
     raise LookupError(path)

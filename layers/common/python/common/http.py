@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any, TypeVar
+from urllib.parse import unquote
 
 from chalice.app import AuthRequest, AuthResponse, Chalice, Request, Response
 from pydantic import BaseModel, ValidationError
@@ -62,7 +63,8 @@ class ServiceApp(Chalice):
             with trace(request.headers.get("x-trace-id"), request.context.get("requestId")):
                 try:
                     self._before_request()
-                    response = as_response(view(**path))
+                    # A REST API hands path parameters on as they came, percent-encoded.
+                    response = as_response(view(**{name: unquote(value) for name, value in path.items()}))
                 except ProblemError as problem:
                     response = problem_response(problem, request)
                 except Exception:  # noqa: BLE001  # a bug: the client learns no more than the trace id
