@@ -73,7 +73,7 @@ check: install lint ## Lint, types, import contracts, template
 	$(BIN)/mypy $(TYPED)
 	$(BIN)/mypy --config-file localstack/pyproject.toml localstack/lambda_environments localstack/localstack_process_runtime
 	@printf '\n== Import contracts ==\n'
-	$(BIN)/lint-imports
+	PYTHONPATH=functions:layers/common/python:localstack:. $(BIN)/lint-imports --no-logo
 	@printf '\n== Template ==\n'
 	$(BIN)/cfn-lint template.yaml
 
@@ -134,6 +134,6 @@ lock: $(STAMPS)/tools ## Resolve the three lock files anew from their requiremen
 
 .PHONY: clean
 clean: ## Remove all that make built; refuses while the system runs; data in .run stays
-	@if [ -x $(BIN)/inventory ] && $(BIN)/inventory running; then echo 'The system is running: make down' >&2; exit 1; fi
+	@if [ -x $(BIN)/inventory ] && $(BIN)/inventory status --json | grep -q '"running": true'; then echo 'The system is running: make down' >&2; exit 1; fi
 	rm -rf .build .venv $(LOCALSTACK) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info localstack/*.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

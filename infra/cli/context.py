@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import typer
 from rich.console import Console
 
 from infra.stack import Ports, Stack
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import typer
 
 output = Console(highlight=False)
 errors = Console(stderr=True, highlight=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import sys
-from pathlib import Path
+from pathlib import Path  # noqa: TC003 - typer reads annotations when it runs
 from typing import Annotated, Any
 
 import typer
@@ -60,7 +60,7 @@ def _function_name(stack: Any, wanted: str) -> str:
         resources = client_of(stack, "cloudformation").describe_stack_resources(StackName=STACK_NAME)["StackResources"]
     except ClientError as error:
         raise CommandFailed("Nothing is deployed. Deploy with: make up") from error
-    functions = {
+    functions: dict[str, str] = {
         each["LogicalResourceId"]: each["PhysicalResourceId"] for each in resources if each["ResourceType"] == "AWS::Lambda::Function"
     }
     if wanted in functions:

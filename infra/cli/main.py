@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
+from pathlib import Path  # noqa: TC003 - typer reads annotations when it runs
 from typing import Annotated
 
 import httpx
@@ -13,7 +13,7 @@ import typer
 from botocore.exceptions import BotoCoreError, ClientError
 from redis.exceptions import RedisError
 
-from infra.cli import db, invoke, lifecycle, logs, reconcile, replay, seed, status
+from infra.cli import db, dead_letters, events, invoke, lifecycle, local, logs, reconcile, replay, seed, status
 from infra.cli.context import CommandFailed, chosen_stack, errors
 from infra.stack import PortBusy
 from infra.stack.launcher import CameNotUp, NotRunning
@@ -35,11 +35,12 @@ COMMANDS = (
     status.status,
     logs.logs,
     invoke.invoke,
+    local.local,
     seed.seed,
     replay.replay,
     reconcile.reconcile,
 )
-GROUPS = {"db": db.app}
+GROUPS = {"db": db.app, "events": events.app, "dead-letters": dead_letters.app}
 
 for command in COMMANDS:
     app.command()(command)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from infra.stack import Stack
 
 GOOD = {"running", "done", "ok", "closed", "warm"}
-PASSING = {"waiting", "starting", "half-open", "cold", "degraded"}
+PASSING = {"waiting", "starting", "stopping", "half-open", "cold", "degraded"}
 
 
 def status(

@@ -12,8 +12,15 @@ if TYPE_CHECKING:
 
     from infra.stack.state import State
 
-RUNNING, STARTING, STOPPED, WAITING, UNHEALTHY, BROKEN = "running", "starting", "stopped", "waiting", "unhealthy", "restarting"
-DONE, FAILED = "done", "failed"
+RUNNING = "running"
+STARTING = "starting"
+STOPPING = "stopping"
+STOPPED = "stopped"
+WAITING = "waiting"
+UNHEALTHY = "unhealthy"
+BROKEN = "restarting"
+DONE = "done"
+FAILED = "failed"
 
 
 class Board:

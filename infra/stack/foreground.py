@@ -26,7 +26,7 @@ def running(stack: Stack, *names: str) -> Iterator[None]:
     started: list[tuple[str, ServerProcess]] = []
     try:
         for name in names:
-            started.append((name, start(stack, name)))
+            started.append((name, start(stack, name)))  # noqa: PERF401 - what started before a failure must be stopped
         for name, process in started:
             wait_until_healthy(stack, name, process)
         yield

@@ -26,13 +26,14 @@ log = logging.getLogger("supervisor")
 class JobRunner:
     """One thread per job: runs it once at the start, after each request, and after each restart of a server it depends on."""
 
-    def __init__(self, stack: Stack, job: Job, board: Board) -> None:
+    def __init__(self, stack: Stack, job: Job, board: Board, asked: int) -> None:
         self._thread = threading.Thread(target=self._run, name=job.name, daemon=True)
         self._stack = stack
         self._job = job
         self._board = board
         self._ending = threading.Event()
-        self._asked = stack.state.requests()["deployments"]
+        self._again = threading.Event()
+        self._asked = asked
         self._ran_for: tuple[object, ...] | None = None
         self._log = stack.logs_dir / f"{job.name}.log"
         board.set_job(job.name, actual=is_.WAITING, answered=self._asked - 1, detail="", seconds=None)
@@ -43,9 +44,10 @@ class JobRunner:
     def _run(self) -> None:
         while not self._ending.is_set():
             self._board.wait(0.2)
-            asked = self._stack.state.requests()["deployments"]
-            if asked != self._asked:
-                self._asked, self._ran_for = asked, None
+            asked = self._asked
+            if self._again.is_set():
+                self._again.clear()
+                self._ran_for = None
                 self._board.set_job(self._job.name, actual=is_.WAITING, detail="")
             target = self._target()
             if target == self._ran_for:
@@ -54,6 +56,11 @@ class JobRunner:
                 self._board.set_job(self._job.name, actual=is_.WAITING, detail="its server has restarted")
             if self._board.up(self._job.needs, asked):
                 self._run_once(asked, target)
+
+    def ask(self, request: int) -> None:
+        """Run again, in answer to the request of this number."""
+        self._asked = request
+        self._again.set()
 
     def end(self) -> None:
         self._ending.set()

@@ -52,6 +52,7 @@ class Keeper:
         self._last_health = self._last_healthy = 0.0
         self._serving = False
         self._ending = threading.Event()
+        self._outdated = threading.Event()
         self._wake = threading.Event()
         self._fingerprint = left_behind.fingerprint if left_behind else server.fingerprint()
         board.set_server(server.name, desired="running", actual=is_.WAITING, pid=None, restarts=0, detail="", ports=dict(server.ports))
@@ -80,26 +81,29 @@ class Keeper:
         self._stop("")
 
     def restart_if_changed(self) -> None:
-        """Restart when the code it runs is not the code that is there now."""
-        now = self._server.fingerprint()
-        if now != self._fingerprint and self._process is not None:
-            log.info("%s: its code has changed", self._server.name)
-            with self._stack.state.changing_requests() as requests:
-                requests["restarts"][self._server.name] = requests["restarts"].get(self._server.name, 0) + 1
+        """Stop the server, to be started anew, when the code it runs is not the code that is there now. Returns when it is down."""
+        if self._process is None or self._server.fingerprint() == self._fingerprint:
+            return
+        self._outdated.set()
+        self._wake.set()
+        while self._outdated.is_set() and self._thread.is_alive():
+            time.sleep(0.02)
 
     def _tick(self) -> None:
         requests = self._stack.state.requests()
         name = self._server.name
         if name in requests["stopped"]:
+            self._outdated.clear()
             self._restarts_asked = requests["restarts"].get(name, 0)
             if self._process is not None:
                 self._stop("asked to stop")
             self._board.set_server(name, desired="stopped", actual=is_.STOPPED, pid=None)
             return
         self._board.set_server(name, desired="running")
-        if requests["restarts"].get(name, 0) != self._restarts_asked:
+        if requests["restarts"].get(name, 0) != self._restarts_asked or self._outdated.is_set():
             self._restarts_asked = requests["restarts"].get(name, 0)
-            self._stop("asked to restart")
+            self._stop("its code has changed" if self._outdated.is_set() else "asked to restart")
+            self._outdated.clear()
             self._failures = 0
             self._next_start = 0.0
         if self._process is None:
@@ -190,6 +194,7 @@ class Keeper:
             return
         name = self._server.name
         log.info("%s: stopping pid %s%s", name, self._process.pid, f" ({why})" if why else "")
+        self._board.set_server(name, actual=is_.STOPPING, detail=why)
         if not self._process.stop(self._server.stop_timeout):
             log.error("%s: did not stop within %.0f s and was killed", name, self._server.stop_timeout)
         self._process = None

@@ -153,18 +153,22 @@ def _wait_until_up(
                 progress(_as_of(state, asked))
             if _all_up(stack, state, asked):
                 return
-            for name, server in state.get("servers", {}).items():
-                before = restarts_before.setdefault(name, server["restarts"] if supervisor is None else 0)
-                if server["restarts"] - before >= SERVER_ATTEMPTS:
-                    raise CameNotUp(_last_words(stack, name, f"{name} does not come up: {server['detail']}"))
-            for name, job in state.get("jobs", {}).items():
-                if job["actual"] == is_.FAILED and job["answered"] >= asked:
-                    raise CameNotUp(_last_words(stack, name, f"{name} failed: {job['detail']}"))
+            _raise_on_failure(stack, state, asked, restarts_before)
         if supervisor is not None and supervisor.poll() is not None and not stack.state.supervised():
             raise CameNotUp(_last_words(stack, "supervisor", "The supervisor ended."))
         if time.monotonic() > deadline:
             raise CameNotUp(f"The system is not up after {timeout:.0f} s; see the logs in {stack.logs_dir}")
         time.sleep(0.05)
+
+
+def _raise_on_failure(stack: Stack, state: dict[str, Any], asked: int, restarts_before: dict[str, int]) -> None:
+    for name, server in state.get("servers", {}).items():
+        before = restarts_before.setdefault(name, server["restarts"])
+        if server["restarts"] - before >= SERVER_ATTEMPTS:
+            raise CameNotUp(_last_words(stack, name, f"{name} does not come up: {server['detail']}"))
+    for name, job in state.get("jobs", {}).items():
+        if job["actual"] == is_.FAILED and job["answered"] >= asked:
+            raise CameNotUp(_last_words(stack, name, f"{name} failed: {job['detail']}"))
 
 
 def _as_of(state: dict[str, Any], asked: int) -> dict[str, Any]:

@@ -52,6 +52,9 @@ def localstack(stack: Stack) -> Server:
             "LAMBDA_RUNTIME_EXECUTOR": "process",
             "PROCESS_RUNTIME_DIR": str(home / "runtime"),
             "LAMBDA_KEEPALIVE_MS": "3600000",
+            # Its waits for itself are for milliseconds: 1 s between two looks made an update of all functions take 26 s.
+            "BOTO_WAITER_DELAY": "0",
+            "BOTO_WAITER_MAX_ATTEMPTS": "5000",
             **STAYS_ON_THIS_MACHINE,
         },
         directory=home,
@@ -66,7 +69,7 @@ def localstack(stack: Stack) -> Server:
 
 def _answers(port: int) -> bool:
     try:
-        with urllib.request.urlopen(f"http://{LOOPBACK}:{port}/_localstack/health", timeout=5) as answer:  # noqa: S310 - loopback
+        with urllib.request.urlopen(f"http://{LOOPBACK}:{port}/_localstack/health", timeout=5) as answer:
             return bool(answer.status == 200)
     except (urllib.error.URLError, OSError):
         return False

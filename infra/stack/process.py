@@ -32,7 +32,7 @@ class ServerProcess:
         self.exit_code: int | None = None
 
     @classmethod
-    def start(  # noqa: PLR0913 - a process has as many sides
+    def start(
         cls, name: str, command: tuple[str, ...], *, environment: Mapping[str, str], directory: Path, log: Path, run_dir: Path
     ) -> ServerProcess:
         """Start `command` in a session of its own: a signal to the supervisor or its terminal does not reach it."""

@@ -53,24 +53,39 @@ def supervise(stack: Stack) -> None:
         "run_dir": str(stack.run_dir),
         "ports": stack.ports.as_mapping(),
     }
+    deployments = stack.state.requests()["deployments"]
     board = Board(stack.state, header)
     keepers = [Keeper(stack, server, board, left_behind.get(name)) for name, server in stack.servers.items()]
-    jobs = [JobRunner(stack, job, board) for job in stack.jobs.values()]
-    deployments = stack.state.requests()["deployments"]
-    for each in [*keepers, *jobs]:
-        each.start()
+    jobs = [JobRunner(stack, job, board, deployments) for job in stack.jobs.values()]
+    _begin(keepers, jobs)
     while not ending.wait(0.2):
         asked = stack.state.requests()["deployments"]
         if asked != deployments:
             deployments = asked
-            for keeper in keepers:
-                keeper.restart_if_changed()
+            _bring_up_to_date(keepers, jobs, asked)
     log.info("stopping")
     for job in jobs:
         job.end()
     for keeper in reversed(keepers):
         keeper.end()
     log.info("stopped")
+
+
+def _begin(keepers: list[Keeper], jobs: list[JobRunner]) -> None:
+    for keeper in keepers:
+        keeper.start()
+    for keeper in keepers:  # those left behind may run former code
+        keeper.restart_if_changed()
+    for job in jobs:
+        job.start()
+
+
+def _bring_up_to_date(keepers: list[Keeper], jobs: list[JobRunner], asked: int) -> None:
+    # Servers before jobs, which would otherwise begin on a server about to go.
+    for keeper in keepers:
+        keeper.restart_if_changed()
+    for job in jobs:
+        job.ask(asked)
 
 
 def take_over(stack: Stack) -> dict[str, LeftBehind]:

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """A running system: `system.gateway_url`, `system.environment()`, `system.state.read()`, and infra.stack.launcher to stop and start servers.
+    """A running system: `system.gateway_url`, `system.environment()`, `system.state.read()`.
 
-    After the last test it is stopped gracefully, and nothing of it may be left.
+    Servers are stopped and started by infra.stack.launcher. After the last test it is stopped gracefully, and nothing of it may be left.
     """
     stack = Stack(tmp_path_factory.mktemp("system"), Ports.free())
     started: set[psutil.Process] = set()

@@ -97,7 +97,7 @@ def test_a_stopped_server_stays_stopped_until_it_is_started(system):
 def test_another_instance_on_the_same_ports_is_told_who_has_them(system, tmp_path):
     with pytest.raises(launcher.PortBusy) as told:
         launcher.up(Stack(tmp_path, system.ports))
-    assert f"Port {system.ports.gateway} (gateway) is used by pid {entry(system, 'localstack')['pid']}" in str(told.value)
+    assert f"Port {system.ports.mysql} (MySQL) is used by pid {entry(system, 'mariadb')['pid']}" in str(told.value)
     assert "make up PORT_OFFSET=100" in str(told.value)
 
 
@@ -107,10 +107,7 @@ def test_the_same_directory_on_other_ports_is_refused(system):
 
 
 def test_status_is_healthy_and_readable_by_scripts(system):
-    def healthy():
-        return inventory(system, "status").returncode == 0
-
-    wait_for(healthy, 60, "healthy after what the other tests did")
+    wait_for(lambda: inventory(system, "status").returncode == 0, 60, "healthy after what the other tests did")
     told = json.loads(inventory(system, "status", "--json").stdout)
     assert told["healthy"] is True
     assert set(told["servers"]) >= {"mariadb", "redis", "localstack", "bridge"}

@@ -99,6 +99,8 @@ def test_a_changed_lock_gives_another_dependencies_layer(project):
 
 
 def test_a_missing_source_is_named(project):
-    template = {"Resources": {"Lost": {"Type": "AWS::Serverless::Function", "Properties": {"Handler": "lost.app.app", "CodeUri": "functions/"}}}}
+    template = {
+        "Resources": {"Lost": {"Type": "AWS::Serverless::Function", "Properties": {"Handler": "lost.app.app", "CodeUri": "functions/"}}}
+    }
     with pytest.raises(SourceMissing, match=r"Lost .*functions/lost"):
         sources(template, project)

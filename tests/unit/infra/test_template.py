@@ -59,7 +59,9 @@ def test_sources_are_replaced_by_archives_and_the_rest_is_untouched(template):
     function = sent["Resources"]["Function"]
     assert function["Properties"].pop("CodeUri") == {"Bucket": "b", "Key": "k"}
     assert "Metadata" not in function
-    assert function["Properties"] == {key: value for key, value in template["Resources"]["Function"]["Properties"].items() if key != "CodeUri"}
+    assert function["Properties"] == {
+        key: value for key, value in template["Resources"]["Function"]["Properties"].items() if key != "CodeUri"
+    }
     assert sent["Resources"]["Plain"] == template["Resources"]["Plain"]
 
 

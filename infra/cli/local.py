@@ -1,0 +1,46 @@
+"""`inventory local`: one service alone under `chalice local`, for a debugger."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from botocore.exceptions import ClientError
+
+from infra.cli.context import CommandFailed, output, running_stack_of
+from infra.deploy.deployment import STACK_NAME, client_of
+from infra.stack.ports import LOOPBACK, ensure_free
+
+SERVICES = ("auth", "supplier", "customer", "product", "inventory", "procurement", "order")
+
+
+def local(
+    context: typer.Context,
+    service: Annotated[str, typer.Argument(help=f"One of {', '.join(SERVICES)}.", metavar="SERVICE")],
+) -> None:
+    """Run one service alone, on its own port, against the running MySQL and Redis. Ctrl-C ends it.
+
+    The code is that of functions/SERVICE as it is now; settings are those of the deployed function. The other services are the deployed ones.
+    """
+    if service not in SERVICES:
+        raise CommandFailed(f"There is no service {service}. There are: {', '.join(SERVICES)}")
+    stack = running_stack_of(context)
+    port = stack.ports.as_mapping()[service]
+    ensure_free({service: port})
+    environment = {**stack.environment(), **_deployed_settings(stack, service)}
+    output.print(f"{service} alone: http://{LOOPBACK}:{port}  (python -m debugpy or any debugger can attach to pid {os.getpid()})")
+    os.chdir(stack.project_dir / "functions" / service)
+    chalice = str(Path(sys.executable).with_name("chalice"))
+    # No reloader: it would run the service in a child process, away from the debugger.
+    os.execve(chalice, [chalice, "local", "--host", LOOPBACK, "--port", str(port), "--no-autoreload"], environment)  # noqa: S606
+
+
+def _deployed_settings(stack: Any, service: str) -> dict[str, str]:
+    try:
+        function = client_of(stack, "lambda").get_function_configuration(FunctionName=f"{STACK_NAME}-{service}")
+    except ClientError as error:
+        raise CommandFailed("The service is not deployed yet. See: inventory status") from error
+    return dict(function.get("Environment", {}).get("Variables", {}))
