@@ -23,7 +23,8 @@ def local(
 ) -> None:
     """Run one service alone, on its own port, against the running MySQL and Redis. Ctrl-C ends it.
 
-    The code is that of functions/SERVICE as it is now; settings are those of the deployed function. The other services are the deployed ones.
+    Its code is that of functions/SERVICE as it is now, its settings are those of the deployed function; the other services are
+    the deployed ones.
     """
     if service not in SERVICES:
         raise CommandFailed(f"There is no service {service}. There are: {', '.join(SERVICES)}")
@@ -39,8 +40,13 @@ def local(
 
 
 def _deployed_settings(stack: Any, service: str) -> dict[str, str]:
-    try:
-        function = client_of(stack, "lambda").get_function_configuration(FunctionName=f"{STACK_NAME}-{service}")
-    except ClientError as error:
-        raise CommandFailed("The service is not deployed yet. See: inventory status") from error
-    return dict(function.get("Environment", {}).get("Variables", {}))
+    """The deployed function's own settings, and the authorizer's: alone, a service checks tokens by itself."""
+    client = client_of(stack, "lambda")
+    settings: dict[str, str] = {}
+    for function in ("authorizer", service):
+        try:
+            deployed = client.get_function_configuration(FunctionName=f"{STACK_NAME}-{function}")
+        except ClientError as error:
+            raise CommandFailed(f"{function} is not deployed. See: inventory status") from error
+        settings |= deployed.get("Environment", {}).get("Variables", {})
+    return settings
