@@ -1,0 +1,122 @@
+"""Redis stopped: everything answers, nobody waits for a time-out, and nothing stale is served when it is back."""
+
+import time
+from contextlib import ExitStack
+
+import pytest
+
+from infra.stack import Ports, Stack
+from infra.stack.foreground import running
+from tests.factories import given_customer, given_order, given_procurement, given_product, party, product
+from tests.integration.services.conftest import undelivered
+
+SECONDS_PER_REQUEST = 0.3
+
+
+class OwnRedis:
+    """A Redis that a test may stop and start."""
+
+    def __init__(self, stack):
+        self._stack = stack
+        self._running = ExitStack()
+        self.environment = {name: value for name, value in stack.addresses().items() if name.startswith("REDIS_")}
+
+    def start(self):
+        self._running.enter_context(running(self._stack, "redis"))
+
+    def stop(self):
+        self._running.close()
+
+
+@pytest.fixture
+def own_redis(tmp_path):
+    server = OwnRedis(Stack(tmp_path, Ports.free()))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def servers(mariadb, own_redis):
+    return {**mariadb, **own_redis.environment}
+
+
+@pytest.fixture
+def quickly(api):
+    """Requests that must not take long."""
+
+    def request(method, url, body=None, status=200):
+        began = time.perf_counter()
+        answer = api.request(method, url, body)
+        took = time.perf_counter() - began
+        assert answer.status == status, answer.text
+        assert took < SECONDS_PER_REQUEST, f"{method} {url} took {took:.3f} s"
+        return answer.json if answer.text else None
+
+    return request
+
+
+def test_reads_and_writes_answer_and_what_they_did_shows_when_it_is_back(api, own_redis, deliver, quickly, stock_of):
+    made = given_product(api, stock=40, price_sell=1)
+    customer = given_customer(api)
+    deliver()
+    for path in ("products", "suppliers", "customers", "orders", "procurements"):
+        api.get(f"/api/{path}")
+    own_redis.stop()
+
+    for _ in range(5):
+        assert quickly("GET", f"/api/products/{made['id']}")["price_sell"] == 1
+        for path in ("products", "suppliers", "customers", "orders", "procurements", "inventory"):
+            quickly("GET", f"/api/{path}")
+    body = {name: made[name] for name in made if name not in ("id", "version", "supplier")}
+    for price in (2, 3):
+        quickly("PUT", f"/api/products/{made['id']}", body | {"price_sell": price})
+        assert quickly("GET", f"/api/products/{made['id']}")["price_sell"] == price
+        assert quickly("GET", "/api/products")["products"][0]["price_sell"] == price
+    renamed = quickly("POST", "/api/suppliers", party(name="Made while Redis was away"), status=201)
+    quickly("POST", "/api/products", product(renamed["id"]), status=201)
+    order = quickly("POST", "/api/orders", {"customer_id": customer["id"], "product_id": made["id"], "quantity": 4}, status=201)
+    assert quickly("GET", "/api/products/health")["status"] == "degraded"
+    assert "order_stock_out" in [event["event_type"] for _, event in undelivered()]
+
+    own_redis.start()
+    deadline = time.monotonic() + 5
+    while api.get("/api/products/health").json["redis"]["ok"] is False and time.monotonic() < deadline:
+        pass
+    deliver()
+    assert api.get(f"/api/orders/{order['id']}").json["status"] == "confirmed"
+    assert stock_of(made) == 36
+    assert api.get(f"/api/products/{made['id']}").json["price_sell"] == 3
+    assert {p["price_sell"] for p in api.get("/api/products").json["products"]} == {3, 2.5}
+    assert renamed in api.get("/api/suppliers").json["suppliers"]
+    assert api.get("/api/orders").json["orders"][0]["status"] == "confirmed"
+    assert api.get("/api/products/health").json["cache"] == {"warm": True}
+
+
+def test_write_in_the_second_redis_came_back_is_not_shown_stale(api, own_redis, deliver):
+    """The guard is still open then; other environments, whose guard is not, must see the write."""
+    from common.redis_client import get_redis, guard_state
+    from tests.integration.services.conftest import begin_anew
+
+    made = given_product(api, price_sell=1)
+    own_redis.stop()
+    while guard_state() != "open":
+        api.get(f"/api/products/{made['id']}")
+    own_redis.start()
+    get_redis().set(f"product:{made['id']}", f'1:{{"id":{made["id"]},"version":1,"price_sell":1,"supplier_id":{made["supplier_id"]}}}')
+    body = {name: made[name] for name in made if name not in ("id", "version", "supplier")}
+    assert api.put(f"/api/products/{made['id']}", body | {"price_sell": 2}).status == 200
+    begin_anew()
+    assert api.get(f"/api/products/{made['id']}").json["price_sell"] == 2
+
+
+def test_consumers_work_without_redis(api, own_redis, deliver, stock_of):
+    made = given_product(api)
+    own_redis.stop()
+    given_procurement(api, made, 5)
+    given_procurement(api, made, 7)
+    deliver()
+    assert stock_of(made) == 12
+    order = given_order(api, made, 3)
+    deliver()
+    assert api.get(f"/api/orders/{order['id']}").json["status"] == "confirmed"
