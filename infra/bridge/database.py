@@ -10,7 +10,7 @@ import pymysql
 from pymysql.connections import Connection  # noqa: TC002  # the alias below is resolved where it is used
 from pymysql.cursors import DictCursor
 
-from common.config import get_settings
+from common.config import Settings, get_settings
 
 Result = TypeVar("Result")
 Database: TypeAlias = "Connection[DictCursor]"
@@ -22,9 +22,12 @@ DATABASE_AWAY = (pymysql.err.OperationalError, pymysql.err.InterfaceError, pymys
 _LOCK_CONFLICTS = frozenset({1213, 1205})
 
 
-def connect() -> Database:
-    """A connection in autocommit mode whose waits all end. Raises one of DATABASE_AWAY."""
-    settings = get_settings()
+def connect(settings: Settings | None = None) -> Database:
+    """A connection in autocommit mode whose waits all end, by the environment's settings unless others are given.
+
+    Raises one of DATABASE_AWAY.
+    """
+    settings = settings or get_settings()
     connection = pymysql.connect(
         host=settings.database_host,
         port=settings.database_port,

@@ -15,6 +15,7 @@ def test_event_recorded_while_no_bridge_ran_is_delivered_at_its_start(new_bridge
 
 def test_events_are_delivered_while_redis_is_away_and_at_once_when_it_is_back(new_bridge, outbox, redis_server):
     bridge = new_bridge().start("inventory", sweep_seconds="60").wait_until_running()
+    until(lambda: '"redis_connected"' in bridge.log())
     redis_server.stop()
     outbox.add(STOCK_IN, publish=False)
     until(lambda: outbox.undelivered() == 0, seconds=5)

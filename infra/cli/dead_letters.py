@@ -1,0 +1,98 @@
+"""`inventory dead-letters`: the events that a consumer failed on again and again."""
+
+from __future__ import annotations
+
+import json
+from contextlib import closing
+from typing import Annotated, Any
+
+import redis
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from infra.bridge import dead_letters as letters
+from infra.bridge.database import connect
+from infra.cli.context import CommandFailed, errors, output
+from infra.cli.events import AsJson, settings_of
+
+app = typer.Typer(help="Dead letters: events a consumer failed on five times. Look at them, have them tried again.", no_args_is_help=True)
+
+
+@app.command(name="list")
+def list_letters(
+    context: typer.Context,
+    replayed: Annotated[bool, typer.Option("--replayed", help="Those already replayed as well.")] = False,
+    limit: Annotated[int, typer.Option(min=1, help="The latest so many.")] = 100,
+    as_json: AsJson = False,
+) -> None:
+    """List the dead letters that wait to be looked at."""
+    with closing(connect(settings_of(context))) as connection:
+        found = letters.dead_letters(connection, limit=limit, replayed_too=replayed)
+    if as_json:
+        output.print_json(json.dumps(found, default=str))
+        return
+    if not found:
+        output.print("There are no dead letters.")
+        return
+    table = Table("id", "consumer", "channel", "event", "failed at (UTC)", "reason", box=None)
+    for letter in found:
+        mark = " (replayed)" if letter["replayed_at"] else ""
+        reason = escape(letter["reason"].splitlines()[0][:80]) + mark
+        table.add_row(str(letter["id"]), letter["consumer"], letter["channel"], letter["event_id"], str(letter["failed_at"])[:19], reason)
+    output.print(table)
+
+
+@app.command()
+def show(context: typer.Context, letter_id: Annotated[int, typer.Argument(metavar="ID")], as_json: AsJson = False) -> None:
+    """Show one dead letter whole: the event and why it failed. Exit code 1 when there is no such one."""
+    with closing(connect(settings_of(context))) as connection:
+        letter = letters.dead_letter(connection, letter_id)
+    if letter is None:
+        raise CommandFailed(f"There is no dead letter {letter_id}.")
+    if as_json:
+        output.print_json(json.dumps(letter, default=str))
+        return
+    for name, value in letter.items():
+        output.print(f"[bold]{name}[/]: {escape(_readable(value))}", soft_wrap=True)
+
+
+@app.command()
+def replay(
+    context: typer.Context,
+    ids: Annotated[list[int] | None, typer.Argument(metavar="[ID]...", help="Which ones, as `list` shows them.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="All that have not been replayed.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Have events told to their consumers again, with five more attempts each. What was processed before is not doubled.
+
+    Exit code 1 when one of the ids is not there or was replayed before.
+    """
+    if bool(ids) == everything:
+        raise CommandFailed("Say which dead letters to replay: their ids, or --all.")
+    settings = settings_of(context)
+    with closing(connect(settings)) as connection:
+        wanted = letters.waiting_ids(connection) if everything else list(ids or ())
+        replayed = letters.replay(connection, wanted)
+    _wake({letter["channel"] for letter in replayed}, settings.redis_host, settings.redis_port)
+    missing = sorted(set(wanted) - {letter["id"] for letter in replayed})
+    if as_json:
+        output.print_json(json.dumps({"replayed": [letter["id"] for letter in replayed], "not_waiting": missing}))
+    else:
+        output.print(f"{len(replayed)} given to their consumers again. See what became of them: inventory dead-letters list")
+    if missing:
+        raise CommandFailed(f"Not there, or replayed before: {', '.join(map(str, missing))}")
+
+
+def _wake(channels: set[str], host: str, port: int) -> None:
+    """Have the bridge look at once. It would find them by itself within seconds."""
+    try:
+        with redis.Redis(host=host, port=port, socket_connect_timeout=1, socket_timeout=1) as client:
+            for channel in channels:
+                client.publish(channel, "{}")
+    except redis.RedisError as error:
+        errors.print(f"Redis cannot be reached ({error}); the bridge will find them at its next sweep.", style="dim")
+
+
+def _readable(value: Any) -> str:
+    return "-" if value is None else str(value)

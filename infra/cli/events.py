@@ -1,0 +1,130 @@
+"""`inventory events`: who tells whom what, what is being told right now, and where an event is."""
+
+from __future__ import annotations
+
+import json
+import sys
+from contextlib import closing
+from typing import Annotated, Any
+
+import redis
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from common.config import Settings
+from common.topology import TOPOLOGY
+from infra.bridge.database import connect
+from infra.bridge.whereabouts import events_of
+from infra.cli.context import CommandFailed, errors, output, stack_of
+
+app = typer.Typer(help="Events: the topology, those on their way, and where one is.")
+
+_ENVELOPE = ("event_id", "event_type", "occurred_at", "trace_id")
+_STATES = {"processed": "green", "dead": "red", "failing": "yellow", "waiting": "yellow"}
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print it as JSON, for scripts.")]
+
+
+def settings_of(context: typer.Context) -> Settings:
+    """How to reach the database and Redis of the command's instance."""
+    addresses = {name.lower(): value for name, value in stack_of(context).environment().items()}
+    return Settings.model_validate({name: addresses[name] for name in Settings.model_fields if name in addresses})
+
+
+@app.callback(invoke_without_command=True)
+def topology(context: typer.Context, as_json: AsJson = False) -> None:
+    """Show each channel: who publishes what on it, and who consumes it. The commands below look at the events themselves."""
+    if context.invoked_subcommand:
+        return
+    if as_json:
+        channels = {
+            channel.name: {"publisher": channel.publisher, "event_types": channel.event_types, "consumers": channel.consumers}
+            for channel in TOPOLOGY.values()
+        }
+        output.print_json(json.dumps(channels))
+        return
+    table = Table("channel", "event types", "published by", "consumed by", box=None)
+    for channel in TOPOLOGY.values():
+        table.add_row(channel.name, ", ".join(channel.event_types), channel.publisher, ", ".join(channel.consumers))
+    output.print(table)
+
+
+@app.command()
+def tail(
+    context: typer.Context,
+    channel: Annotated[list[str] | None, typer.Option(help="Only this channel; may be given several times. [default: all]")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print each event as it is published, until Ctrl-C: what `redis-cli SUBSCRIBE` shows, made readable."""
+    unknown = sorted(set(channel or ()) - set(TOPOLOGY))
+    if unknown:
+        raise CommandFailed(f"There is no channel {', '.join(unknown)}. There are: {', '.join(TOPOLOGY)}")
+    settings = settings_of(context)
+    client = redis.Redis(host=settings.redis_host, port=settings.redis_port, ssl=settings.redis_tls, socket_connect_timeout=2)
+    with client, client.pubsub(ignore_subscribe_messages=True) as subscription:  # type: ignore[no-untyped-call]
+        subscription.subscribe(*(channel or TOPOLOGY))
+        errors.print("Listening; Ctrl-C ends it.", style="dim")
+        for message in subscription.listen():
+            name, text = message["channel"].decode(), message["data"].decode(errors="replace")
+            if as_json:
+                sys.stdout.write(json.dumps({"channel": name, "message": _parsed(text)}) + "\n")
+                sys.stdout.flush()
+            else:
+                output.print(_line(name, _parsed(text)), soft_wrap=True)
+
+
+@app.command()
+def show(
+    context: typer.Context,
+    key: Annotated[str, typer.Argument(metavar="EVENT_ID|TRACE_ID", help="An event, or a request whose events are wanted.")],
+    as_json: AsJson = False,
+) -> None:
+    """Where is my stock change? Each event with what became of it at every consumer, and the stock movement it caused.
+
+    Exit code 1 when there is no such event, 3 when one has not reached all its consumers.
+    """
+    with closing(connect(settings_of(context))) as connection:
+        events = events_of(connection, key)
+    if as_json:
+        output.print_json(json.dumps(events, default=str))
+    else:
+        for event in events:
+            _print_event(event)
+    if not events:
+        raise CommandFailed(f"No event has the id or trace id {key}.")
+    if any(told["state"] != "processed" for event in events for told in event["consumers"]):
+        raise typer.Exit(3)
+
+
+def _print_event(event: dict[str, Any]) -> None:
+    payload = _parsed(event["payload"])
+    kind = payload.get("event_type", "?") if isinstance(payload, dict) else "?"
+    output.print(f"[bold]{escape(str(kind))}[/]  {event['event_id']}  on {event['channel']}, recorded {event['created_at']} UTC")
+    output.print(f"  {escape(_fields(payload))}", soft_wrap=True)
+    for told in event["consumers"]:
+        details = " ".join(str(told[name]) for name in ("at", "reason") if name in told)
+        letter = f" (dead letter {told['dead_letter']})" if "dead_letter" in told else ""
+        output.print(f"  {told['consumer']}: [{_STATES[told['state']]}]{told['state']}[/] {escape(details)}{letter}", soft_wrap=True)
+    if movement := event["movement"]:
+        output.print(f"  stock of product {movement['product_id']}: {movement['delta']:+}, then {movement['balance_after']}")
+
+
+def _line(channel: str, message: Any) -> str:
+    if not isinstance(message, dict):
+        return f"[red]{channel}[/]  no event: {escape(str(message)[:200])}"
+    moment = str(message.get("occurred_at", ""))[11:23]
+    return f"[dim]{escape(moment)}[/] [cyan]{channel}[/] [bold]{escape(str(message.get('event_type')))}[/] {escape(_fields(message))}"
+
+
+def _fields(message: Any) -> str:
+    if not isinstance(message, dict):
+        return str(message)
+    return " ".join(f"{name}={value}" for name, value in message.items() if name not in _ENVELOPE)
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text

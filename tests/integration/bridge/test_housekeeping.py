@@ -1,0 +1,33 @@
+"""What is forgotten, and what must not be."""
+
+import threading
+
+from common.config import get_settings
+from infra.bridge.housekeeping import clean_up
+from infra.bridge.settings import BridgeSettings
+
+STOCK_IN = "procurement_stock_in"
+
+
+def test_old_delivered_events_go_and_undelivered_dead_and_recent_ones_stay(outbox, mariadb, redis_server, monkeypatch):
+    for name, value in (mariadb | {"REDIS_HOST": "127.0.0.1"}).items():
+        monkeypatch.setenv(name, value)
+    get_settings.cache_clear()
+    old, dead, undelivered, recent = outbox.add_many(STOCK_IN, [{}] * 4, publish=False)
+    outbox.execute("INSERT INTO processed_events SELECT 'inventory', event_id, UTC_TIMESTAMP(6) FROM outbox")
+    outbox.execute("UPDATE outbox SET delivered_at = UTC_TIMESTAMP(6) - INTERVAL 8 DAY WHERE event_id IN %s", ((old, dead),))
+    outbox.execute("UPDATE outbox SET delivered_at = UTC_TIMESTAMP(6) WHERE event_id = %s", (recent,))
+    outbox.execute(
+        "INSERT INTO dead_letters (consumer, event_id, channel, payload, reason, attempts, failed_at) "
+        "VALUES ('inventory', %s, 'procurement_stock_in', '{}', '', 5, UTC_TIMESTAMP(6))",
+        (dead,),
+    )
+    outbox.execute(
+        "REPLACE INTO idempotency_keys VALUES ('test', 'old', '', '', UTC_TIMESTAMP(6) - INTERVAL 25 HOUR), "
+        "('test', 'new', '', '', UTC_TIMESTAMP(6))"
+    )
+    assert clean_up(BridgeSettings(), threading.Event()) == (1, 1)
+    assert {row[0] for row in outbox.execute("SELECT event_id FROM outbox")} == {dead, undelivered, recent}
+    assert {row[0] for row in outbox.execute("SELECT event_id FROM processed_events")} == {dead, undelivered, recent}
+    outbox.execute("DELETE FROM idempotency_keys WHERE scope = 'test'")
+    get_settings.cache_clear()
