@@ -1,8 +1,10 @@
 """The health of the whole, asked of every service at the same time."""
 
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from typing import Any
 
+from common.aws import get_client
 from common.errors import UnavailableError
 from common.events import CONSUMERS
 from common.liveness import consumer_states
@@ -22,8 +24,10 @@ PLURALS = {
 
 def health() -> tuple[int, dict[str, Any]]:
     """HTTP status and document: `ok`, `degraded` (200) when something limps, `down` (503) when a service cannot work."""
+    get_client("lambda")  # boto3 makes clients in one thread at a time
     with ThreadPoolExecutor(max_workers=len(PLURALS)) as asking:
-        services = dict(zip(PLURALS, asking.map(ask_health, PLURALS, PLURALS.values()), strict=True))
+        asked = {service: asking.submit(copy_context().run, ask_health, service, plural) for service, plural in PLURALS.items()}
+    services = {service: answer.result() for service, answer in asked.items()}
     try:
         consumers = consumer_states(CONSUMERS)
     except UnavailableError as error:
