@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from lambda_environments.spawn import SpawnStrategy
 
-MEMORY_CHECK_SECONDS = 0.025
+WATCH_SECONDS = 0.025  # how far a function can get beyond its memory before it is seen; reading it costs 3 us
+REST_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,7 @@ class EnvironmentPool:
         self._empty = asyncio.Event()
         self._in_flight = 0
         self._quiet = asyncio.Event()
+        self._work = asyncio.Event()
         self._upkeep = self._loop.create_task(self._keep())
 
     async def invoke(self, spec: FunctionSpec, invocation: Invocation) -> InvocationResult:
@@ -216,6 +218,7 @@ class EnvironmentPool:
                 pending = self._next_waiting(slot)
                 assert pending is not None
                 environment.assign(pending)
+                self._work.set()
             elif not self._start_another(slot):
                 return
 
@@ -295,12 +298,18 @@ class EnvironmentPool:
     async def _keep(self) -> None:
         """Watch the memory of what runs, pass on what it logs meanwhile, and end what has idled too long."""
         while True:
-            await asyncio.sleep(MEMORY_CHECK_SECONDS)
+            if self._work.is_set():
+                self._work.clear()
+                await asyncio.sleep(WATCH_SECONDS)
+            else:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._work.wait(), REST_SECONDS)
             oldest = time.monotonic() - self.limits.idle_seconds
             for slot in list(self._slots.values()):
                 for environment in list(slot.environments):
                     if environment.state is State.BUSY:
                         environment.check_memory()
                         environment.deliver_logs()
+                        self._work.set()
                     elif environment.state is State.IDLE and environment.idle_since < oldest:
                         self._kill_idle(slot, environment)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future, wait
 from typing import TYPE_CHECKING, NoReturn
 
 from localstack.services.lambda_.invocation import lambda_service
@@ -12,6 +13,20 @@ from localstack_process_runtime.version_manager import PooledVersionManager
 
 if TYPE_CHECKING:
     from localstack.services.lambda_.invocation.lambda_models import FunctionVersion
+    from localstack.services.lambda_.invocation.lambda_service import LambdaService
+
+
+READY_SECONDS = 2.0
+create_function_version = lambda_service.LambdaService.create_function_version
+
+
+def _create_function_version(self: LambdaService, function_version: FunctionVersion) -> Future[None]:
+    """Created or updated, a function is ready when the call returns: that takes milliseconds here, and whoever waits for it, as
+    CloudFormation does twice for each function, waits in steps of a second.
+    """
+    created: Future[None] = create_function_version(self, function_version)
+    wait([created], READY_SECONDS)
+    return created
 
 
 class ProcessRuntimeExecutor(RuntimeExecutor):  # type: ignore[misc] # LocalStack is untyped here
@@ -22,6 +37,7 @@ class ProcessRuntimeExecutor(RuntimeExecutor):  # type: ignore[misc] # LocalStac
         """LocalStack asks once, when its Lambda service starts and before any function exists."""
         get_runtime()
         lambda_service.LambdaVersionManager = PooledVersionManager
+        lambda_service.LambdaService.create_function_version = _create_function_version
         return True
 
     @classmethod

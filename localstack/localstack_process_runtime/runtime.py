@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import logging
+import os
+import shutil
+import subprocess
+import sys
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lambda_environments import FunctionSpec, PoolThread
@@ -12,7 +17,7 @@ from lambda_environments.runtime_files import prepare_runtime_dir
 from lambda_environments.spawn import FreshInterpreter
 from localstack_process_runtime.cloudwatch import LogWriter
 from localstack_process_runtime.code_store import CodeStore
-from localstack_process_runtime.settings import get_settings
+from localstack_process_runtime.settings import SettingsError, get_settings
 
 if TYPE_CHECKING:
     from localstack.services.lambda_.invocation.lambda_models import FunctionVersion
@@ -27,10 +32,11 @@ class ProcessRuntime:
         self._logs = LogWriter(settings.log_flush_seconds)
         environments = EnvironmentSettings(
             runtime_dir=prepare_runtime_dir(settings.directory.absolute() / "runtime"),
-            scratch_dir=settings.directory.absolute() / "scratch",
+            scratch_dir=_scratch(settings.directory.absolute() / "scratch"),
             init_timeout_seconds=settings.init_timeout_seconds,
             on_logs=self._logs.put,
         )
+        _check_python(settings.python)
         self.pool = PoolThread(settings.limits, FreshInterpreter(settings.python), environments)
 
     def specify(self, version: FunctionVersion, identity: str) -> FunctionSpec:
@@ -55,6 +61,26 @@ class ProcessRuntime:
         """Drain the pool, then write the last logs."""
         self.pool.close()
         self._logs.close()
+
+
+def _scratch(parent: Path) -> Path:
+    """A directory of this process's own; those of processes that are gone go too."""
+    for left in parent.glob("*"):
+        if not Path(f"/proc/{left.name}").exists():
+            shutil.rmtree(left, ignore_errors=True)
+    return parent / str(os.getpid())
+
+
+def _check_python(python: str) -> None:
+    """Awslambdaric's C extension, ours, must fit the functions' interpreter."""
+    script = "import sys; print(*sys.version_info[:2], sep='.')"
+    try:
+        version = subprocess.run([python, "-I", "-S", "-c", script], capture_output=True, text=True, timeout=10, check=True).stdout.strip()
+    except (OSError, subprocess.SubprocessError) as error:
+        raise SettingsError(f"PROCESS_RUNTIME_PYTHON={python!r} does not run: {error}") from error
+    ours = f"{sys.version_info.major}.{sys.version_info.minor}"
+    if version != ours:
+        raise SettingsError(f"PROCESS_RUNTIME_PYTHON={python!r} is Python {version}, and must be {ours} as LocalStack's is")
 
 
 def _environment(version: FunctionVersion) -> dict[str, str]:

@@ -1,7 +1,8 @@
-"""A stack's update replaces a resource only where a create-only property really changes.
+"""How CloudFormation's engine goes through a stack: in short steps, and replacing only what really needs it.
 
-LocalStack 4.13.1 decides from the template alone: a `!Ref` to a resource that is updated in place counts as changed, though the reference
-is the same. A stage, whose RestApiId refers to the API, would then be created a second time, and fail.
+LocalStack 4.13.1 decides from the template alone that an update replaces a resource: a `!Ref` to a resource that is updated in place
+counts as a changed create-only property, though the reference is the same. A stage, whose RestApiId refers to the API, would then be
+created a second time, and fail.
 """
 
 from __future__ import annotations
@@ -11,7 +12,15 @@ from typing import Any
 from localstack.services.cloudformation.engine.v2.change_set_model_executor import ChangeSetModelExecutor
 from localstack.services.cloudformation.resource_provider import ResourceProviderExecutor
 
+POLL_SECONDS = 0.05
+
+deploy_loop = ResourceProviderExecutor.deploy_loop
 execute_resource_change = ChangeSetModelExecutor._execute_resource_change  # noqa: SLF001 (the engine has no hook)
+
+
+def _deploy_loop(self: Any, *arguments: Any, **options: Any) -> Any:
+    """LocalStack asks once a second whether a resource is there."""
+    return deploy_loop(self, *arguments, **{"sleep_time": POLL_SECONDS, **options})
 
 
 def _replaces(resource_type: str, before: dict[str, Any], after: dict[str, Any]) -> bool:
@@ -29,4 +38,5 @@ def _execute_resource_change(self: Any, name: str, before: Any, after: Any) -> N
 
 
 def install() -> None:
+    ResourceProviderExecutor.deploy_loop = _deploy_loop
     ChangeSetModelExecutor._execute_resource_change = _execute_resource_change  # noqa: SLF001

@@ -155,7 +155,7 @@ def test_at_the_functions_bound_invocations_queue_in_order_and_none_fails(harnes
 def test_the_queue_is_first_come_first_served(harness: Harness):
     spec, finished = harness.spec(), []
     harness.invoke(spec)
-    running = harness.start(spec, {"sleep": 0.3})
+    running = harness.start(spec, {"sleep": 2})
     eventually(lambda: harness.environments()[0]["state"] == "busy", "the only environment is busy")
     waiting = []
     for number in range(5):
