@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from common.fields import MAX_ID, Delta, Id, Number, Payload, Shape, StockLevel, UtcMoment, text
+from common.fields import MAX_ID, Delta, Id, Money, Number, Payload, Shape, StockLevel, UtcMoment, text
 from common.paging import MAX_LIMIT, ListQuery
 
 Reason = Literal["opening", "procurement", "order", "cancellation", "return", "correction", "damage", "count"]
@@ -35,7 +35,7 @@ class StockChange(Payload):
 
 
 class StorageOut(Shape):
-    """How much there is of a product. `product` is added where the product service or the cache knows it."""
+    """How much there is of a product."""
 
     id: int
     product_id: int
@@ -43,6 +43,26 @@ class StorageOut(Shape):
     version: int
     low: bool
     low_since: UtcMoment | None
+
+
+class StorageProduct(Shape):
+    """The product in a storage, as the product service tells it."""
+
+    id: int
+    product_code: str
+    name: str
+    category: str
+    price_buy: Money
+    price_sell: Money
+    measure_unit: str
+    supplier_id: int
+    version: int
+
+
+class StoredProduct(StorageOut):
+    """A storage as everybody reads it; `product` is null where the product service cannot be asked and the cache does not know."""
+
+    product: StorageProduct | None
 
 
 class MovementOut(Shape):
@@ -84,6 +104,18 @@ class ReconcileOut(Shape):
     cancelled: Number
     returned: Number
     corrected: Number
+
+
+class Reconciliation(Shape):
+    """Stock against ledger: whether all products match, how many do not, and a page of them."""
+
+    reconciled: bool
+    mismatched: int
+    products: list[ReconcileOut]
+    start: int
+    limit: int
+    count: int
+    total: int
 
 
 class OrderDecision(Shape):
