@@ -11,6 +11,7 @@ from inventory import service
 from inventory.schemas import (
     AlertOut,
     AlertQuery,
+    InventoryStatistics,
     MovementOut,
     MovementQuery,
     Reconciliation,
@@ -41,6 +42,16 @@ def list_alerts() -> dict[str, Any]:
     return service.list_alerts(app.query(AlertQuery))
 
 
+@app.route("/api/inventory/movements", methods=["GET"], query=MovementQuery, answers=Listing("movements", MovementOut))
+def list_movements() -> dict[str, Any]:
+    return service.list_movements(app.query(MovementQuery))
+
+
+@app.route("/api/inventory/statistics", methods=["GET"], answers=InventoryStatistics)
+def inventory_statistics() -> dict[str, Any]:
+    return service.statistics()
+
+
 @app.route("/api/inventory/reconcile", methods=["GET"], query=ReconcileQuery, answers=Reconciliation)
 def reconcile() -> dict[str, Any]:
     return service.reconcile(app.query(ReconcileQuery))
@@ -52,8 +63,9 @@ def get_storage_of_product(product_id: str) -> dict[str, Any]:
 
 
 @app.route("/api/inventory/product/{product_id}/movements", methods=["GET"], query=MovementQuery, answers=Listing("movements", MovementOut))
-def list_movements(product_id: str) -> dict[str, Any]:
-    return service.list_movements(path_id("product_id", product_id), app.query(MovementQuery))
+def list_movements_of_product(product_id: str) -> dict[str, Any]:
+    identity = path_id("product_id", product_id)
+    return service.list_movements_of_product(identity, app.query(MovementQuery, product_id=identity))
 
 
 @app.route("/api/inventory/{storage_id}", methods=["GET"], answers=StoredProduct)

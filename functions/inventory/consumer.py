@@ -30,8 +30,9 @@ def _apply(session: Session, event: Event) -> None:
             stock.stock_back(session, event["product_id"], _quantity(event), event["event_id"], event["order_id"])
         case "low_stock" | "stock_recovered":
             _log_alert(session, event)
-        case "product_created":
+        case "product_created" | "product_updated":
             _open_storage(session, event["product_id"])
+            repository.set_price(session, event["product_id"], Decimal(str(event["price_buy"])), event["version"])
             products.heal(event)
         case _:
             products.heal(event)

@@ -48,8 +48,31 @@ def lock_storage(session: Session, product_id: int) -> Storage:
 
 def add_storage(session: Session, product_id: int) -> None:
     """An empty storage, unless there is one. Raises IntegrityError for a product that does not exist."""
-    statement = insert(Storage).values(product_id=product_id, quantity=0, version=0)
+    statement = insert(Storage).values(product_id=product_id, quantity=0, version=0, price_buy=0, product_version=0)
     session.execute(statement.on_duplicate_key_update(product_id=product_id))
+
+
+def set_price(session: Session, product_id: int, price_buy: Decimal, product_version: int) -> None:
+    """Note what the product costs, unless a newer version of the product was heard of before."""
+    session.execute(
+        update(Storage)
+        .where(Storage.product_id == product_id, Storage.product_version < product_version)
+        .values(price_buy=price_buy, product_version=product_version)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def statistics(session: Session) -> Row[Any]:
+    """All storages in figures."""
+    return session.execute(
+        select(
+            func.count().label("storages"),
+            func.coalesce(func.sum(Storage.quantity), 0).label("quantity"),
+            func.coalesce(func.sum(Storage.quantity * Storage.price_buy), 0).label("value"),
+            func.coalesce(func.sum(case((Storage.quantity < LOW_STOCK, 1), else_=0)), 0).label("low"),
+            func.coalesce(func.sum(case((Storage.quantity == 0, 1), else_=0)), 0).label("empty"),
+        )
+    ).one()
 
 
 def change_quantity(session: Session, storage: Storage, delta: Decimal) -> Decimal:
@@ -112,15 +135,21 @@ def page(session: Session, query: StorageQuery, product_ids: Iterable[int] | Non
         rows = rows.where(Storage.product_id.in_(list(product_ids)))
     if query.product_id is not None:
         rows = rows.where(Storage.product_id == query.product_id)
+    if query.product_ids is not None:
+        rows = rows.where(Storage.product_id.in_(query.product_ids))
     if query.low is not None:
         rows = rows.where(Storage.quantity < LOW_STOCK if query.low else Storage.quantity >= LOW_STOCK)
     columns = {name: getattr(Storage, name) for name in query.sortable}
     return read_page(session, rows, query.model_copy(update={"q": None}), columns=columns)
 
 
-def movements(session: Session, product_id: int, query: MovementQuery) -> tuple[list[StockMovement], int]:
-    """A page of a product's ledger."""
-    rows = select(StockMovement).filter_by(product_id=product_id)
+def movements(session: Session, query: MovementQuery) -> tuple[list[StockMovement], int]:
+    """A page of the ledger."""
+    rows = select(StockMovement)
+    if query.product_id is not None:
+        rows = rows.filter_by(product_id=query.product_id)
+    if query.event_ids is not None:
+        rows = rows.where(StockMovement.event_id.in_(query.event_ids))
     if query.reason is not None:
         rows = rows.filter_by(reason=query.reason)
     return read_page(session, rows, query, columns={"id": StockMovement.id}, searched=(StockMovement.reference,))

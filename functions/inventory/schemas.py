@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from common.fields import MAX_ID, Delta, Id, Money, Number, Payload, Shape, StockLevel, UtcMoment, text
-from common.paging import MAX_LIMIT, ListQuery
+from common.paging import MAX_LIMIT, IdList, ListQuery, TextList
 
 Reason = Literal["opening", "procurement", "order", "cancellation", "return", "correction", "damage", "count"]
 # What a person may give as the reason; the others are the system's.
@@ -106,6 +106,16 @@ class ReconcileOut(Shape):
     corrected: Number
 
 
+class InventoryStatistics(Shape):
+    """All storages in figures; `value` is what they hold at buying prices."""
+
+    storages: int
+    quantity: Number
+    value: Number
+    low: int
+    empty: int
+
+
 class Reconciliation(Shape):
     """Stock against ledger: whether all products match, how many do not, and a page of them."""
 
@@ -143,14 +153,17 @@ class StorageQuery(ListQuery):
     sortable: ClassVar[tuple[str, ...]] = ("id", "product_id", "quantity")
 
     product_id: int | None = None
+    product_ids: IdList | None = None
     low: bool | None = None
 
 
 class MovementQuery(ListQuery):
-    """What a product's movements can be narrowed and sorted by."""
+    """What movements can be narrowed and sorted by; `q` searches their references."""
 
     sortable: ClassVar[tuple[str, ...]] = ("id",)
 
+    product_id: int | None = None
+    event_ids: TextList | None = None
     reason: Reason | None = None
 
 

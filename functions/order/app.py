@@ -8,7 +8,7 @@ from common.health import ServiceHealth, service_health
 from common.http import ServiceApp, json_response, path_id
 from common.operations import Listing
 from order import service
-from order.schemas import OrderIn, OrderOut, OrderQuery
+from order.schemas import OrderIn, OrderOut, OrderQuery, OrderStatistics, StatisticsQuery
 
 app = ServiceApp("order", before_request=service.warm_up.ensure)
 
@@ -22,6 +22,11 @@ def list_orders() -> dict[str, Any]:
 def create_order() -> Response:
     new = app.body(OrderIn)
     return app.create(lambda session: service.create_order(session, new), location="/api/orders")
+
+
+@app.route("/api/orders/statistics", methods=["GET"], query=StatisticsQuery, answers=OrderStatistics)
+def order_statistics() -> dict[str, Any]:
+    return service.statistics(app.query(StatisticsQuery))
 
 
 @app.route("/api/orders/product/{product_id}", methods=["GET"], query=OrderQuery, answers=Listing("orders", OrderOut))

@@ -6,8 +6,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from common.paging import read_page
+from common.statistics import figures, over_time, top_products
 from order.models import Order
-from order.schemas import OrderQuery
+from order.schemas import SOLD, OrderQuery, StatisticsQuery
 
 
 def get(session: Session, order_id: int, *, for_update: bool = False) -> Order | None:
@@ -43,3 +44,20 @@ def page(session: Session, query: OrderQuery) -> tuple[list[Order], int]:
 def latest(session: Session, limit: int) -> list[Order]:
     """The orders that were made last."""
     return list(session.scalars(select(Order).order_by(Order.id.desc()).limit(limit)))
+
+
+def statistics(session: Session, query: StatisticsQuery) -> dict[str, Any]:
+    """What was ordered in the period: by status, and what was sold over time and by product."""
+    since, until = query.period()
+    rows = select(*figures(Order)).where(Order.timestamp >= since, Order.timestamp < until)
+    if query.product_id is not None:
+        rows = rows.where(Order.product_id == query.product_id)
+    if query.customer_id is not None:
+        rows = rows.where(Order.customer_id == query.customer_id)
+    sold = rows.where(Order.status.in_(SOLD))
+    return {
+        "by_status": [dict(row._mapping) for row in session.execute(rows.add_columns(Order.status).group_by(Order.status))],  # noqa: SLF001
+        "over_time": over_time(session, sold, Order.timestamp, query),
+        "top_by_value": top_products(session, sold, Order, "value", query.top),
+        "top_by_quantity": top_products(session, sold, Order, "quantity", query.top),
+    }

@@ -1,7 +1,7 @@
 """The rules of orders: born pending, confirmed or rejected by inventory's event, cancelled by a person."""
 
 from decimal import ROUND_HALF_UP, Decimal
-from typing import Any
+from typing import Any, get_args
 
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
@@ -14,9 +14,10 @@ from common.fields import as_json_number
 from common.observability import logger
 from common.paging import page_document
 from common.services import Directory, get_from
+from common.statistics import total
 from order import repository
 from order.models import Order
-from order.schemas import OrderIn, OrderOut, OrderQuery, OrderStock
+from order.schemas import OrderIn, OrderOut, OrderQuery, OrderStatistics, OrderStock, StatisticsQuery, Status
 
 _CACHE = EntityCache("order", TRANSACTION_SECONDS)
 customers = Directory("customer", "customers")
@@ -43,6 +44,24 @@ def list_orders(query: OrderQuery) -> dict[str, Any]:
         return page_document("orders", [_document(o) for o in orders], total, query)
 
     return _CACHE.listed(query.model_dump(), load)
+
+
+def statistics(query: StatisticsQuery) -> dict[str, Any]:
+    """What was ordered and sold in a period; every status is there, those of no order with zeros."""
+    since, until = query.period()
+    with transaction() as session:
+        found = repository.statistics(session, query)
+    by_status = {row["status"]: row for row in found.pop("by_status")}
+    nothing = total([])
+    whole = {
+        "since": since,
+        "until": until,
+        "by": query.by,
+        "by_status": [{"status": status, **nothing, **by_status.get(status, {})} for status in get_args(Status)],
+        **total(found["over_time"]),
+        **found,
+    }
+    return OrderStatistics.model_validate(whole).document()
 
 
 def create_order(session: Session, new: OrderIn) -> dict[str, Any]:

@@ -7,8 +7,9 @@ from chalice import Response
 from common.health import ServiceHealth, service_health
 from common.http import ServiceApp, json_response, path_id
 from common.operations import Listing
+from common.statistics import PeriodStatistics
 from procurement import service
-from procurement.schemas import ProcurementIn, ProcurementOut, ProcurementQuery
+from procurement.schemas import ProcurementIn, ProcurementOut, ProcurementQuery, StatisticsQuery
 
 app = ServiceApp("procurement", before_request=service.warm_up.ensure)
 
@@ -22,6 +23,11 @@ def list_procurements() -> dict[str, Any]:
 def create_procurement() -> Response:
     new = app.body(ProcurementIn)
     return app.create(lambda session: service.create_procurement(session, new), location="/api/procurements")
+
+
+@app.route("/api/procurements/statistics", methods=["GET"], query=StatisticsQuery, answers=PeriodStatistics)
+def procurement_statistics() -> dict[str, Any]:
+    return service.statistics(app.query(StatisticsQuery))
 
 
 @app.route("/api/procurements/product/{product_id}", methods=["GET"], query=ProcurementQuery, answers=Listing("procurements", ProcurementOut))
