@@ -62,7 +62,7 @@ def localstack(stack: Stack) -> Server:
         healthy=lambda: _answers(ports.localstack),
         prepare=prepare,
         start_timeout=90,
-        stop_timeout=15,
+        stop_timeout=30,
         sources=tuple(part for part in (project / "localstack").iterdir() if part.name not in {".venv", "tests"}),
     )
 
