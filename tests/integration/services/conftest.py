@@ -38,6 +38,7 @@ def clean(servers: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterat
     for name, value in servers.items():
         monkeypatch.setenv(name, value)
     # In Lambda each environment serves one request at a time; here one process is all of them, and of all services.
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     monkeypatch.setattr(common.db, "create_engine", partial(_create_roomy_engine, create_engine))
     begin_anew()
     empty_database()
