@@ -137,7 +137,7 @@ def _create_roomy_engine(create: Callable[..., Any], url: Any, **options: Any) -
 def _deliver() -> list[Json]:
     delivered: list[Json] = []
     while waiting := undelivered():
-        for name in sorted({consumer for channel, _ in waiting for consumer in TOPOLOGY[channel].consumers}):
+        for name in sorted({listener for channel, _ in waiting for listener in TOPOLOGY[channel].consumers}):
             batch = [event for channel, event in waiting if name in TOPOLOGY[channel].consumers]
             assert hand_over(name, *batch) == []
         ids = [event["event_id"] for _, event in waiting]

@@ -5,6 +5,7 @@ import jwt
 import pytest
 from freezegun import freeze_time
 
+from common import auth
 from common.auth import TOKEN_SECONDS, authenticate, get_signing_keys, identify, issue_token
 from common.errors import UnauthorizedError
 
@@ -15,7 +16,9 @@ def forged(header=None, claims=None, secret="another secret of good length indee
     """A token with our claims but for what is changed, signed with another secret."""
     token = issue_token(7, "ann")
     original = jwt.decode(token, options={"verify_signature": False})
-    return jwt.encode({**original, **(claims or {})}, secret, algorithm="HS256", headers={**jwt.get_unverified_header(token), **(header or {})})
+    return jwt.encode(
+        {**original, **(claims or {})}, secret, algorithm="HS256", headers={**jwt.get_unverified_header(token), **(header or {})}
+    )
 
 
 def part(document):
@@ -40,7 +43,9 @@ def test_every_token_has_an_id_of_its_own():
     assert len(ids) == 5
 
 
-@pytest.mark.parametrize("header", [None, "", "Bearer", "Bearer ", "Basic YTpi", "Bearer x", "Bearer a.b.c", "Bearer é.é.é", "Bearer \ud800", "Bearer a.b.c d"])
+@pytest.mark.parametrize(
+    "header", [None, "", "Bearer", "Bearer ", "Basic YTpi", "Bearer x", "Bearer a.b.c", "Bearer é.é.é", "Bearer \ud800", "Bearer a.b.c d"]
+)
 def test_header_without_a_fit_token_is_refused(header):
     with pytest.raises(UnauthorizedError):
         authenticate(header)
@@ -112,8 +117,6 @@ def test_rotation_keeps_the_previous_keys_tokens_valid_and_signs_with_the_new_on
 
 
 def test_key_newer_than_what_was_read_is_found_but_forged_ones_do_not_make_it_read_each_time(secrets, monkeypatch):
-    from common import auth
-
     issue_token(7, "ann")
     environment = get_signing_keys()
     secrets.put_secret_value(SecretId="jwt", SecretString="second " * 8)

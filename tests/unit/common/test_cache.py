@@ -4,7 +4,8 @@ import time
 import pytest
 
 from common.cache import ENTITY_SECONDS, GONE, EntityCache, WarmUp
-from common.redis_client import get_redis, guard_state, note_failure, try_redis
+from common.errors import UnavailableError
+from common.redis_client import _guard, get_redis, guard_state, note_failure, try_redis
 
 CACHE = EntityCache("product")
 
@@ -114,8 +115,6 @@ class TestRedisAway:
         redis_server.connected = True
         CACHE.put([entity(2)], insist=True)
         CACHE.void_lists()
-        from common.redis_client import _guard
-
         _guard.close()
         assert CACHE.get(1) == entity(2)
         assert CACHE.listed({}, lambda: {"n": 2}) == {"n": 2}
@@ -178,8 +177,6 @@ class TestWarmUp:
         assert time.perf_counter() - began < 0.5
 
     def test_loading_that_fails_is_tried_again_and_does_not_fail_the_request(self, redis_server):
-        from common.errors import UnavailableError
-
         outcomes = [UnavailableError("the database is away"), 3]
 
         def load():

@@ -14,7 +14,8 @@ def test_every_problem_has_a_title_and_a_code():
         document = problem("what went wrong").document()
         assert document["status"] == problem.status
         assert document["title"]
-        assert document["code"] != "" and " " not in document["code"]
+        assert document["code"]
+        assert " " not in document["code"]
 
 
 def test_fields_of_a_model_are_named_with_their_path():

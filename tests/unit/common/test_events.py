@@ -15,7 +15,8 @@ def test_every_type_belongs_to_one_channel():
 
 def test_there_are_the_seven_channels_and_somebody_listens_to_each():
     assert set(TOPOLOGY) == {
-        "supplier_events", "customer_events", "product_events", "procurement_stock_in", "order_stock_out", "inventory_alert", "order_status",
+        "supplier_events", "customer_events", "product_events", "procurement_stock_in",
+        "order_stock_out", "inventory_alert", "order_status",
     }  # fmt: skip
     assert all(channel.consumers for channel in TOPOLOGY.values())
     assert all(name == channel.name for name, channel in TOPOLOGY.items())

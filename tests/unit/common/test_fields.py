@@ -17,7 +17,9 @@ def test_money_reads_back_from_json_as_it_was(value):
     assert Decimal(str(as_json_number(value))) == value
 
 
-@pytest.mark.parametrize("unfit", ["1", True, None, [1], Decimal("-0.01"), Decimal("0.001"), Decimal("NaN"), Decimal("Infinity"), float("nan"), 10_000_000])
+@pytest.mark.parametrize(
+    "unfit", ["1", True, None, [1], Decimal("-0.01"), Decimal("0.001"), Decimal("NaN"), Decimal("Infinity"), float("nan"), 10_000_000]
+)
 def test_unfit_money_is_refused(unfit):
     with pytest.raises(ValidationError):
         MONEY.validate_python(unfit)

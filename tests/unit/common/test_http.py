@@ -5,10 +5,9 @@ import json
 import pytest
 from pydantic import BaseModel
 
-from common.errors import ConflictError, NotFoundError, UnavailableError
+from common.errors import ConflictError, InvalidError, MalformedError, NotFoundError, UnavailableError
 from common.fields import Money, Payload, text
 from common.http import ServiceApp, parse_json, path_id
-from common.errors import InvalidError, MalformedError
 from tests.gateway import CONTEXT, proxy_event
 
 USER = {"user_id": "7", "username": "ann"}
@@ -98,7 +97,10 @@ def test_only_our_origins_may_read_answers(origin, allowed, path):
     assert headers["Cache-Control"] == "no-store"
 
 
-@pytest.mark.parametrize(("given", "kept"), [("trace-of-a-caller", True), ("short", False), ("x" * 65, False), ("with space in it", False), ("a\nb-12345678", False)])
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [("trace-of-a-caller", True), ("short", False), ("x" * 65, False), ("with space in it", False), ("a\nb-12345678", False)],
+)
 def test_trace_id_of_the_caller_is_kept_if_it_is_fit(given, kept):
     _, headers, _ = call("GET", "/api/things/x", headers={"x-trace-id": given})
     assert (headers["X-Trace-Id"] == given) is kept

@@ -21,7 +21,9 @@ def test_limit_is_at_most_five_hundred():
         Query(limit=MAX_LIMIT + 1)
 
 
-@pytest.mark.parametrize("unfit", [{"sort": "colour"}, {"sort": "--id"}, {"after": 1, "start": 1}, {"after": 1, "sort": "name"}, {"page": 2}])
+@pytest.mark.parametrize(
+    "unfit", [{"sort": "colour"}, {"sort": "--id"}, {"after": 1, "start": 1}, {"after": 1, "sort": "name"}, {"page": 2}]
+)
 def test_what_does_not_fit_together_is_refused(unfit):
     with pytest.raises(ValidationError):
         Query(**unfit)

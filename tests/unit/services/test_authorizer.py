@@ -29,7 +29,7 @@ def test_context_holds_texts_only_as_api_gateway_demands():
 
 @pytest.mark.parametrize("token", [None, "", "Bearer", "Bearer nonsense", "Basic YTpi", "Bearer a.b.c"])
 def test_everybody_else_is_unauthorized_in_exactly_this_word(token):
-    with pytest.raises(Exception, match="^Unauthorized$"):
+    with pytest.raises(Exception, match=r"^Unauthorized$"):
         handler({"authorizationToken": token, "methodArn": METHOD_ARN}, None)
 
 
@@ -37,5 +37,5 @@ def test_expired_token_is_unauthorized():
     with freeze_time("2026-01-01") as clock:
         token = issue_token(7, "ann")
         clock.tick(TOKEN_SECONDS + 1)
-        with pytest.raises(Exception, match="^Unauthorized$"):
+        with pytest.raises(Exception, match=r"^Unauthorized$"):
             handler({"authorizationToken": f"Bearer {token}", "methodArn": METHOD_ARN}, None)

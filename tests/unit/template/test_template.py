@@ -12,6 +12,7 @@ from common.config import Settings
 from common.services import Directory
 from common.topology import CONSUMERS, TOPOLOGY, consumer_function
 from infra.deploy.template import load
+from system.service import PLURALS
 from tests.gateway import SERVICES
 
 PROJECT = Path(__file__).resolve().parents[3]
@@ -61,7 +62,9 @@ def test_routes_and_who_may_call_them_are_the_same_here_and_there(name):
 
 def test_every_service_has_its_function():
     assert {package_of(properties) for properties in APPS.values()} == {*SERVICES.values(), "system"}
-    assert {package_of(properties) for properties in FUNCTIONS.values()} == {path.parent.name for path in (PROJECT / "functions").glob("*/app.py")}
+    assert {package_of(properties) for properties in FUNCTIONS.values()} == {
+        path.parent.name for path in (PROJECT / "functions").glob("*/app.py")
+    }
 
 
 def test_only_these_routes_need_no_token():
@@ -127,7 +130,11 @@ def asked_services(package):
 @pytest.mark.parametrize("name", APPS)
 def test_functions_may_invoke_those_they_ask_and_no_others(name):
     package = package_of(APPS[name])
-    allowed = {resolved(policy["LambdaInvokePolicy"]["FunctionName"]) for policy in APPS[name].get("Policies", []) if "LambdaInvokePolicy" in policy}
+    allowed = {
+        resolved(policy["LambdaInvokePolicy"]["FunctionName"])
+        for policy in APPS[name].get("Policies", [])
+        if "LambdaInvokePolicy" in policy
+    }
     assert allowed == {f"{STACK}-{service}" for service in asked_services(package)}
 
 
@@ -139,7 +146,12 @@ def test_consumers_and_authorizer_invoke_nobody(name):
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_archive_holds_the_functions_own_package_only(name, tmp_path):
     done = subprocess.run(
-        ["make", f"build-{name}"], cwd=PROJECT / "functions", env={**os.environ, "ARTIFACTS_DIR": str(tmp_path)}, capture_output=True, text=True, check=False
+        ["make", f"build-{name}"],
+        cwd=PROJECT / "functions",
+        env={**os.environ, "ARTIFACTS_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     package = package_of(FUNCTIONS[name])
@@ -148,9 +160,7 @@ def test_archive_holds_the_functions_own_package_only(name, tmp_path):
 
 
 def test_health_of_the_whole_asks_every_service_by_its_own_route():
-    from system.service import PLURALS
-
-    assert PLURALS == {service: plural for plural, service in SERVICES.items()}
+    assert {service: plural for plural, service in SERVICES.items()} == PLURALS
 
 
 def test_routes_answer_before_the_gateway_gives_up():
