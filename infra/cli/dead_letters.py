@@ -76,9 +76,7 @@ def replay(
     if as_json:
         output.print_json(json.dumps({"replayed": [letter["id"] for letter in replayed], "not_waiting": missing}))
     else:
-        output.print(
-            f"{len(replayed)} given to their consumers again, within seconds. See what became of them: inventory dead-letters list"
-        )
+        output.print(f"{len(replayed)} given to their consumers again, within seconds. What fails again: inventory dead-letters list")
     if missing:
         raise CommandFailed(f"Not there, or replayed before: {', '.join(map(str, missing))}")
 
