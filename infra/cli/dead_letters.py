@@ -35,6 +35,9 @@ def list_letters(
         output.print("There are no dead letters.")
         return
     table = Table("id", "consumer", "channel", "event", "failed at (UTC)", "reason", box=None)
+    for column in table.columns:
+        # An id or a name cut short could not be copied.
+        column.overflow = "fold"
     for letter in found:
         mark = " (replayed)" if letter["replayed_at"] else ""
         reason = escape(letter["reason"].splitlines()[0][:80]) + mark
