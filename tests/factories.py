@@ -70,7 +70,12 @@ def given_order(api: Gateway, product: Json, quantity: float = 1, **fields: Any)
 
 def event(event_type: str, **fields: Any) -> Json:
     """An event as a consumer gets it."""
-    envelope = {"event_id": new_event_id(), "event_type": event_type, "occurred_at": "2026-01-02T03:04:05+00:00", "trace_id": "trace-of-a-test"}
+    envelope = {
+        "event_id": new_event_id(),
+        "event_type": event_type,
+        "occurred_at": "2026-01-02T03:04:05+00:00",
+        "trace_id": "trace-of-a-test",
+    }
     return fields | envelope
 
 

@@ -10,7 +10,7 @@ from common.errors import UnauthorizedError
 from common.observability import logger
 
 
-class _Unauthorized(Exception):  # noqa: N818  # API Gateway answers 401 to an error whose message is exactly "Unauthorized"
+class _Unauthorized(Exception):  # API Gateway answers 401 to an error whose message is exactly "Unauthorized"
     pass
 
 

@@ -50,7 +50,7 @@ def waiting_ids(connection: Database) -> list[int]:
 def replay(connection: Database, ids: Sequence[int]) -> list[dict[str, Any]]:
     """Have these told to their consumers again, with five more attempts each. Returns those that were waiting for it.
 
-    The bridge finds them at its next sweep; a message on their `channel` makes that at once.
+    The bridge finds them at its next sweep, within seconds.
     """
     replayed: list[dict[str, Any]] = []
     for begin in range(0, len(ids), _CHUNK):

@@ -9,10 +9,15 @@ from common.observability import logger
 from common.topology import Event
 from infra.bridge.crash_points import crash_point
 from infra.bridge.database import DATABASE_AWAY, Database, close, connect
+from infra.bridge.delivery import Row
 from infra.bridge.dispatcher import Dispatcher
 from infra.bridge.invocation import Invoke, Outcome
 from infra.bridge.outbox import Outbox
 from infra.bridge.settings import BridgeSettings
+
+# Ids are given before their transactions are committed: rows this far below the newest may yet appear. Should one come
+# from still further below, the next sweep finds it.
+_LATE_IDS = 1000
 
 
 @dataclass
@@ -41,6 +46,8 @@ class Delivering(threading.Thread):
         self._outages_in_a_row = 0
         self._retry_at = float("inf")
         self._finish_at = 0.0
+        self._sweep_at = 0.0
+        self._passed = 0
         self.counts = Counts()
         self.last_step_at = time.monotonic()
         self.redis_is_there: Callable[[], bool] = lambda: True
@@ -99,12 +106,10 @@ class Delivering(threading.Thread):
         if self._connection is None:
             self._connection = connect()
         outbox = Outbox(self._connection, self._consumer, self._settings)
-        if time.monotonic() >= self._retry_at:
-            self._retry_at = float("inf")
         if time.monotonic() >= self._finish_at:
             outbox.finish()
             self._finish_at = time.monotonic() + self._settings.finish_seconds
-        rows = outbox.undelivered(self._settings.batch_events)
+        rows = self._read(outbox)
         if not rows:
             self._note_health(None)
             return False
@@ -122,6 +127,22 @@ class Delivering(threading.Thread):
         self._note_health(None)
         return len(rows) == self._settings.batch_events or not self.redis_is_there()
 
+    def _read(self, outbox: Outbox) -> list[Row]:
+        """The next batch. Only a sweep goes over everything undelivered, as a consumer that was given up may leave much of it."""
+        now = time.monotonic()
+        limit = self._settings.batch_events
+        if now < min(self._sweep_at, self._retry_at) and self.redis_is_there():
+            rows = outbox.undelivered(limit, after=self._passed)
+        else:
+            newest = outbox.newest_id()
+            rows = outbox.undelivered(limit)
+            self._passed = newest - _LATE_IDS
+            self._sweep_at = now + self._settings.sweep_seconds
+            self._retry_at = self._retry_at if now < self._retry_at else float("inf")
+        if len(rows) == limit:
+            self._passed = rows[0].id - _LATE_IDS
+        return rows
+
     def _count(self, processed: int, failures: dict[str, str], dead: list[str]) -> None:
         self.counts.batches += 1
         self.counts.delivered += processed
@@ -135,6 +156,8 @@ class Delivering(threading.Thread):
     def _wait_out(self, reason: str) -> None:
         """Something is away: wait longer each time, whatever wakes us meanwhile."""
         self._note_health(reason)
+        # What was read was not done.
+        self._sweep_at = 0.0
         delays = self._settings.outage_delays
         delay = delays[min(self._outages_in_a_row, len(delays) - 1)]
         self._outages_in_a_row += 1

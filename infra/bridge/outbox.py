@@ -25,7 +25,7 @@ _UNDELIVERED = """
     LEFT JOIN processed_events p ON p.consumer = %(consumer)s AND p.event_id = o.event_id
     LEFT JOIN dead_letters d ON d.consumer = %(consumer)s AND d.event_id = o.event_id AND d.replayed_at IS NULL
     LEFT JOIN delivery_failures f ON f.consumer = %(consumer)s AND f.event_id = o.event_id
-    WHERE o.delivered_at IS NULL AND o.channel IN %(channels)s AND p.event_id IS NULL AND d.id IS NULL
+    WHERE o.delivered_at IS NULL AND o.id > %(after)s AND o.channel IN %(channels)s AND p.event_id IS NULL AND d.id IS NULL
       AND (f.event_id IS NULL OR f.next_attempt_at <= UTC_TIMESTAMP(6)
            OR f.next_attempt_at > UTC_TIMESTAMP(6) + INTERVAL 60 SECOND)
     ORDER BY o.id LIMIT %(limit)s
@@ -83,10 +83,17 @@ class Outbox:
         self._settings = settings
         self._channels = channels_of(consumer)
 
-    def undelivered(self, limit: int) -> list[Row]:
+    def newest_id(self) -> int:
+        """The highest id there is. Transactions still under way may yet add rows below it."""
+        with self._connection.cursor() as cursor:
+            cursor.execute("SELECT COALESCE(MAX(id), 0) AS newest FROM outbox")
+            row = cursor.fetchone()
+        return int(row["newest"]) if row else 0
+
+    def undelivered(self, limit: int, *, after: int = 0) -> list[Row]:
         """The oldest events the consumer has still to be told of, less those that wait for their next attempt."""
         with self._connection.cursor() as cursor:
-            cursor.execute(_UNDELIVERED, {"consumer": self._consumer, "channels": self._channels, "limit": limit})
+            cursor.execute(_UNDELIVERED, {"consumer": self._consumer, "channels": self._channels, "limit": limit, "after": after})
             return [Row(**row) for row in cursor.fetchall()]
 
     def settle(self, rows: Sequence[Row], outcome: Round) -> Settlement:

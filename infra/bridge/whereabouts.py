@@ -10,7 +10,10 @@ _EVENTS = """
     FROM outbox WHERE event_id = %(key)s OR trace_id = %(key)s ORDER BY id LIMIT 200
 """
 _PROCESSED = "SELECT processed_at FROM processed_events WHERE consumer = %(consumer)s AND event_id = %(event_id)s"
-_DEAD = "SELECT id, reason, attempts FROM dead_letters WHERE consumer = %(consumer)s AND event_id = %(event_id)s AND replayed_at IS NULL"
+_DEAD = """
+    SELECT id AS dead_letter, reason, attempts
+    FROM dead_letters WHERE consumer = %(consumer)s AND event_id = %(event_id)s AND replayed_at IS NULL
+"""
 _FAILURES = "SELECT attempts, last_error, next_attempt_at FROM delivery_failures WHERE consumer = %(consumer)s AND event_id = %(event_id)s"
 _MOVEMENT = "SELECT id, product_id, delta, balance_after, reason, reference, created_at FROM stock_movements WHERE event_id = %(event_id)s"
 

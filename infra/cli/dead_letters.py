@@ -6,14 +6,13 @@ import json
 from contextlib import closing
 from typing import Annotated, Any
 
-import redis
 import typer
 from rich.markup import escape
 from rich.table import Table
 
 from infra.bridge import dead_letters as letters
 from infra.bridge.database import connect
-from infra.cli.context import CommandFailed, errors, output
+from infra.cli.context import CommandFailed, output
 from infra.cli.events import AsJson, settings_of
 
 app = typer.Typer(help="Dead letters: events a consumer failed on five times. Look at them, have them tried again.", no_args_is_help=True)
@@ -36,6 +35,9 @@ def list_letters(
         output.print("There are no dead letters.")
         return
     table = Table("id", "consumer", "channel", "event", "failed at (UTC)", "reason", box=None)
+    for column in table.columns:
+        # An id or a name cut short could not be copied.
+        column.overflow = "fold"
     for letter in found:
         mark = " (replayed)" if letter["replayed_at"] else ""
         reason = escape(letter["reason"].splitlines()[0][:80]) + mark
@@ -70,28 +72,16 @@ def replay(
     """
     if bool(ids) == everything:
         raise CommandFailed("Say which dead letters to replay: their ids, or --all.")
-    settings = settings_of(context)
-    with closing(connect(settings)) as connection:
+    with closing(connect(settings_of(context))) as connection:
         wanted = letters.waiting_ids(connection) if everything else list(ids or ())
         replayed = letters.replay(connection, wanted)
-    _wake({letter["channel"] for letter in replayed}, settings.redis_host, settings.redis_port)
     missing = sorted(set(wanted) - {letter["id"] for letter in replayed})
     if as_json:
         output.print_json(json.dumps({"replayed": [letter["id"] for letter in replayed], "not_waiting": missing}))
     else:
-        output.print(f"{len(replayed)} given to their consumers again. See what became of them: inventory dead-letters list")
+        output.print(f"{len(replayed)} given to their consumers again, within seconds. What fails again: inventory dead-letters list")
     if missing:
         raise CommandFailed(f"Not there, or replayed before: {', '.join(map(str, missing))}")
-
-
-def _wake(channels: set[str], host: str, port: int) -> None:
-    """Have the bridge look at once. It would find them by itself within seconds."""
-    try:
-        with redis.Redis(host=host, port=port, socket_connect_timeout=1, socket_timeout=1) as client:
-            for channel in channels:
-                client.publish(channel, "{}")
-    except redis.RedisError as error:
-        errors.print(f"Redis cannot be reached ({error}); the bridge will find them at its next sweep.", style="dim")
 
 
 def _readable(value: Any) -> str:

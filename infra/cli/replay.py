@@ -43,7 +43,11 @@ def replay(
     report: Annotated[Path | None, typer.Option(help="Write the lines that were not replayed to this file (.csv or .json).")] = None,
     wait: Annotated[
         float,
-        typer.Option(min=1, metavar="SECONDS", help="How long to wait for anything: an answer, stock, the last order, the reconciliation."),
+        typer.Option(
+            min=1,
+            metavar="SECONDS",
+            help="How long to wait while nothing happens: for an answer, stock, a decision; and for the reconciliation to be clean.",
+        ),
     ] = 120,
     as_json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON, for scripts.")] = False,
 ) -> None:
@@ -99,7 +103,7 @@ def _replayed(
 ) -> Replayed:
     lock = stack.run_dir / "replays" / "set-up.lock"
     made = replaying.replay(
-        client, run, wanted, supplier_name=f"Supplier of {name}"[:200], lock=lock, progress=bars, at_once=at_once, deadline_seconds=wait
+        client, run, wanted, supplier_name=f"Supplier of {name}"[:200], lock=lock, progress=bars, at_once=at_once, patience_seconds=wait
     )
     if with_database:
         bars.begin("reconciliation", 1)

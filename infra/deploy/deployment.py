@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 from infra.deploy import packaging, template
 from infra.deploy.cloudformation import CloudFormation, DeploymentFailed
 from infra.deploy.secrets import KeptSecrets
-from infra.deploy.warmup import warm_up
+from infra.deploy.warmup import warm_up, warm_up_consumers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,6 +40,7 @@ def deploy(stack: Stack, say: Callable[[str], None]) -> None:
         archives = _upload(stack, described, say)
         _deploy_template(stack, template.with_archives(described, archives), say)
         say(f"deployed in {time.monotonic() - began:.1f} s, warming up")
+        warm_up_consumers(client_of(stack, "lambda"), STACK_NAME)
         answers = warm_up(stack.gateway_url)
         for answer in answers:
             say(str(answer))

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-LEFT_OUT = {"__pycache__", ".chalice", ".mypy_cache", ".ruff_cache", "events", "tests"}
-"""Not part of a deployed function. Kept the same in functions/Makefile, by which `sam build` copies."""
+LEFT_OUT = {"__pycache__", ".chalice", ".mypy_cache", ".ruff_cache", "sample_events"}
+"""Not part of a deployed function. functions/Makefile, by which `sam build` copies, leaves them out as well."""
 
 KEPT_FOR = 24 * 3600
 """Seconds an archive of former code stays."""

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import concurrent.futures
+import json
 import time
 from dataclasses import dataclass
+from typing import Any
 
 import httpx
+
+from common.topology import CONSUMERS, consumer_function
 
 PLURALS = ("auth", "suppliers", "customers", "products", "inventory", "procurements", "orders")
 WITHIN = 60.0
@@ -36,6 +40,16 @@ def warm_up(gateway_url: str) -> list[Answer]:
     """Ask every service at once for its health."""
     with concurrent.futures.ThreadPoolExecutor(len(PLURALS)) as pool:
         return list(pool.map(lambda plural: _ask(gateway_url, plural), PLURALS))
+
+
+def warm_up_consumers(functions: Any, stack_name: str) -> None:
+    """Have every consumer function started, by a batch of no events; a user's first order then waits for none of them."""
+
+    def start(consumer: str) -> None:
+        functions.invoke(FunctionName=consumer_function(stack_name, consumer), Payload=json.dumps({"events": []}))
+
+    with concurrent.futures.ThreadPoolExecutor(len(CONSUMERS)) as pool:
+        list(pool.map(start, CONSUMERS))
 
 
 def _ask(gateway_url: str, plural: str) -> Answer:

@@ -39,14 +39,15 @@ def procure(client: ApiClient, run: Run, plan: Plan, catalogue: Catalogue, progr
 
 
 def wait_for_stock(
-    client: ApiClient, procurements: list[tuple[int, int]], progress: Progress, at_once: int, deadline_seconds: float
+    client: ApiClient, procurements: list[tuple[int, int]], progress: Progress, at_once: int, patience_seconds: float
 ) -> None:
     """Return when each procurement has its movement, so that no order is turned away for stock that is on its way.
 
-    Asked per procurement rather than by quantity: another replay may be selling the same products. Raises GaveUpError.
+    Asked per procurement rather than by quantity: another replay may be selling the same products. Raises GaveUpError
+    when nothing comes in for so long.
     """
     progress.begin("stock coming in", len(procurements))
-    deadline = time.monotonic() + deadline_seconds
+    deadline = time.monotonic() + patience_seconds
     waiting = procurements
     while waiting:
         missing: list[tuple[int, int]] = []
@@ -58,19 +59,21 @@ def wait_for_stock(
                 missing.append(procurement)
 
         work_through(waiting, look, at_once=at_once)
+        if len(missing) < len(waiting):
+            deadline = time.monotonic() + patience_seconds
         waiting = missing
         if waiting and time.monotonic() > deadline:
             raise GaveUpError(
-                f"{len(waiting)} procurements have not raised the stock after {deadline_seconds:.0f} s; see: inventory status"
+                f"{len(waiting)} procurements have not raised the stock, and none has for {patience_seconds:.0f} s; see: inventory status"
             )
         if waiting:
             time.sleep(_LOOK_AGAIN)
 
 
-def storages(client: ApiClient, plan: Plan, catalogue: Catalogue, at_once: int, deadline_seconds: float) -> dict[str, int]:
+def storages(client: ApiClient, plan: Plan, catalogue: Catalogue, at_once: int, patience_seconds: float) -> dict[str, int]:
     """The storage of each product that comes back in the file, by product code. Raises GaveUpError."""
     found: dict[str, int] = {}
-    deadline = time.monotonic() + deadline_seconds
+    deadline = time.monotonic() + patience_seconds
 
     def find(wanted: ProductWanted) -> None:
         while wanted.code not in found:
@@ -82,7 +85,7 @@ def storages(client: ApiClient, plan: Plan, catalogue: Catalogue, at_once: int, 
                     raise
                 if time.monotonic() > deadline:
                     raise GaveUpError(
-                        f"product {wanted.code} has no storage after {deadline_seconds:.0f} s; see: inventory status"
+                        f"product {wanted.code} has no storage after {patience_seconds:.0f} s; see: inventory status"
                     ) from refused
                 time.sleep(_LOOK_AGAIN)
 

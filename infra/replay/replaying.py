@@ -93,17 +93,17 @@ class Replayed:
 
 
 def replay(
-    client: ApiClient, run: Run, plan: Plan, *, supplier_name: str, lock: Path, progress: Progress, at_once: int, deadline_seconds: float
+    client: ApiClient, run: Run, plan: Plan, *, supplier_name: str, lock: Path, progress: Progress, at_once: int, patience_seconds: float
 ) -> Replayed:
     """Set up, buy, drive, and wait until every order is decided. Raises RefusedError, GaveUpError."""
     # Two replays at once may want the same new customers: the second waits, and finds them.
     with locked(lock):
         found = catalogue.set_up(client, run, plan, supplier_name, progress, at_once)
     procurements = opening.procure(client, run, plan, found, progress, at_once)
-    opening.wait_for_stock(client, procurements, progress, at_once, deadline_seconds)
-    storages = opening.storages(client, plan, found, at_once, deadline_seconds)
+    opening.wait_for_stock(client, procurements, progress, at_once, patience_seconds)
+    storages = opening.storages(client, plan, found, at_once, patience_seconds)
     driven = drive(client, run, plan.to_drive, found, storages, progress, at_once)
-    statuses = settle(client, driven.orders.values(), progress, deadline_seconds)
+    statuses = settle(client, driven.orders.values(), progress, patience_seconds)
     return Replayed(
         run_id=run.run_id,
         lines=plan.lines,

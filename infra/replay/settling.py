@@ -16,10 +16,10 @@ _PAGE = 500
 _LOOK_AGAIN = 0.25
 
 
-def settle(client: ApiClient, order_ids: Collection[int], progress: Progress, deadline_seconds: float) -> Counter[str]:
-    """How many of the orders are in which status, once none is pending or the deadline is over."""
+def settle(client: ApiClient, order_ids: Collection[int], progress: Progress, patience_seconds: float) -> Counter[str]:
+    """How many of the orders are in which status, once none is pending or none was decided for so long."""
     progress.begin("orders decided", len(order_ids))
-    deadline = time.monotonic() + deadline_seconds
+    deadline = time.monotonic() + patience_seconds
     statuses: Counter[str] = Counter()
     waiting = set(order_ids)
     while waiting:
@@ -27,6 +27,8 @@ def settle(client: ApiClient, order_ids: Collection[int], progress: Progress, de
         statuses.update(decided.values())
         waiting -= decided.keys()
         progress.advance(len(decided))
+        if decided:
+            deadline = time.monotonic() + patience_seconds
         if waiting and time.monotonic() > deadline:
             statuses["pending"] = len(waiting)
             return statuses

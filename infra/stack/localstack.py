@@ -51,7 +51,10 @@ def localstack(stack: Stack) -> Server:
             "EDGE_LISTEN": f"{LOOPBACK}:{ports.gateway}",
             "LAMBDA_RUNTIME_EXECUTOR": "process",
             "PROCESS_RUNTIME_DIR": str(home / "runtime"),
-            "LAMBDA_KEEPALIVE_MS": "3600000",
+            # Functions wait for functions they call. As long as the whole may hold every function at its own bound, and no
+            # function calls itself by way of others, each gets an environment in the end.
+            "PROCESS_RUNTIME_MAX_PER_FUNCTION": "6",
+            "PROCESS_RUNTIME_MAX_TOTAL": "90",
             # Its waits for itself are for milliseconds: 1 s between two looks made an update of all functions take 26 s.
             "BOTO_WAITER_DELAY": "0",
             "BOTO_WAITER_MAX_ATTEMPTS": "5000",
@@ -62,7 +65,7 @@ def localstack(stack: Stack) -> Server:
         healthy=lambda: _answers(ports.localstack),
         prepare=prepare,
         start_timeout=90,
-        stop_timeout=15,
+        stop_timeout=30,
         sources=tuple(part for part in (project / "localstack").iterdir() if part.name not in {".venv", "tests"}),
     )
 

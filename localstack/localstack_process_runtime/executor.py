@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NoReturn
 from localstack.services.lambda_.invocation import lambda_service
 from localstack.services.lambda_.invocation.runtime_executor import RuntimeExecutor
 
+from localstack_process_runtime.event_manager import EventManagerOnDemand
 from localstack_process_runtime.runtime import get_runtime
 from localstack_process_runtime.version_manager import PooledVersionManager
 
@@ -37,6 +38,7 @@ class ProcessRuntimeExecutor(RuntimeExecutor):  # type: ignore[misc] # LocalStac
         """LocalStack asks once, when its Lambda service starts and before any function exists."""
         get_runtime()
         lambda_service.LambdaVersionManager = PooledVersionManager
+        lambda_service.LambdaEventManager = EventManagerOnDemand
         lambda_service.LambdaService.create_function_version = _create_function_version
         return True
 

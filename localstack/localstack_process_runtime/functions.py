@@ -62,7 +62,8 @@ def stop_event_pollers() -> None:
     """Tell the pollers of asynchronous invocations to end, all at once: LocalStack waits up to 2 s for each, a few at a time."""
     if SERVICE_PLUGINS.is_running("lambda"):
         for manager in list(_lambda_service().event_managers.values()):
-            manager.poller._shutdown_event.set()  # noqa: SLF001 (its `stop` waits)
+            if manager.poller is not None:
+                manager.poller._shutdown_event.set()  # noqa: SLF001 (its `stop` waits)
 
 
 def invoke(function_arn: str, payload: bytes, trace_id: str, timeout_seconds: float | None = None) -> InvocationResult:

@@ -133,11 +133,15 @@ def test_method_settings_throttle_the_method_they_name_and_no_other(deployment: 
 def test_an_update_changes_code_layer_variables_routes_and_settings(deployment: Deployment):
     before = deployment.outputs
     template = TEMPLATE.read_text().replace("Path: /api/tenant", "Path: /api/tenants").replace('title":"Not Found', 'title":"Nothing Here')
-    template = template.replace("ThrottlingBurstLimit: 3", "ThrottlingBurstLimit: 1")
+    template = template.replace("ThrottlingBurstLimit: 3", "ThrottlingBurstLimit: 1").replace(
+        'ResourcePath: "/*"', "ResourcePath: /api/products"
+    )
     layer = deployment.put("layer-2.zip", {"python/common/__init__.py": "greeting = 'goodbye'"})
     code = deployment.put("code-2.zip", {"product/__init__.py": "", "product/app.py": CODE.replace('"resource"', '"route"')})
     deployment.deploy(template, Bucket="artifacts", LayerKey=layer, CodeKey=code, Colour="red")
     assert deployment.outputs == before
+    stage = deployment.stack.client("apigateway").get_stage(restApiId=deployment.outputs["ApiId"], stageName="live")
+    assert set(stage["methodSettings"]) == {"~1api~1products/*", "~1api~1login/POST"}
     body = deployment.request("GET", "/api/products/1", Authorization="Bearer good").json()
     assert (body["greeting"], body["colour"], body["route"]) == ("goodbye", "red", "/api/products/{product_id}")
     assert deployment.request("GET", "/api/tenants?tenant=1", Authorization="Bearer good").status == 200

@@ -1,5 +1,6 @@
 """Processes die; what they were doing does not."""
 
+import contextlib
 import os
 import signal
 import time
@@ -93,7 +94,5 @@ def test_killed_localstack_is_deployed_again_and_tokens_stay_valid(system):
 
 
 def _kill(pid):
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass

@@ -16,6 +16,7 @@ from localstack.services.apigateway.resource_providers.aws_apigateway_gatewayres
 from localstack.services.apigateway.resource_providers.aws_apigateway_restapi import ApiGatewayRestApiProvider
 from localstack.services.apigateway.resource_providers.aws_apigateway_stage import ApiGatewayStageProvider
 from localstack.services.cloudformation.resource_provider import OperationStatus, ProgressEvent
+from moto.apigateway.models import apigateway_backends
 
 LOG = logging.getLogger(__name__)
 SETTINGS = {
@@ -72,6 +73,8 @@ def _update_stage(_self: Any, request: Any) -> Any:
     before, after = request.previous_state.get("Variables") or {}, request.desired_state.get("Variables") or {}
     operations += [{"op": "replace", "path": f"/variables/{name}", "value": _text(value)} for name, value in after.items()]
     operations += [{"op": "remove", "path": f"/variables/{name}", "value": ""} for name in before.keys() - after.keys()]
+    backend = apigateway_backends[request.account_id][request.region_name]
+    backend.get_rest_api(model["RestApiId"]).stages[model["StageName"]].method_settings.clear()  # no patch removes all but the stage's own
     operations += method_setting_operations(request.desired_state.get("MethodSettings") or [])
     request.aws_client_factory.apigateway.update_stage(
         restApiId=model["RestApiId"], stageName=model["StageName"], patchOperations=operations

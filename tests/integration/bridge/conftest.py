@@ -106,7 +106,7 @@ class Bridge:
         return self
 
     def wait_until_running(self) -> "Bridge":
-        until(lambda: all(self.consumer(name).get("state") == "running" for name in self.consumers), seconds=20, what="a bridge that runs")
+        until(lambda: all(self.consumer(name).get("state") == "running" for name in self.consumers), seconds=30, what="a bridge that runs")
         return self
 
     def states(self) -> dict:

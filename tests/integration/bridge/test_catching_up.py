@@ -42,6 +42,6 @@ def test_backlog_of_ten_thousand_events_drains(new_bridge, outbox):
         outbox.add_many(STOCK_IN, [{}] * 900, publish=False)
         outbox.add_many("product_events", [{}] * 100, event_type="product_updated", publish=False)
     new_bridge().start("inventory", "order", "procurement")
-    until(lambda: outbox.undelivered() == 0, seconds=40)
+    until(lambda: outbox.undelivered() == 0, seconds=120)
     assert len(outbox.effects("inventory")) == len(set(outbox.effects("inventory"))) == 10_000
     assert len(outbox.effects("order")) == len(set(outbox.effects("order"))) == 1_000

@@ -75,7 +75,7 @@ def test_event_that_the_function_claims_to_have_done_but_did_not_note_fails(last
 def test_unavailability_never_makes_a_dead_letter_of_a_lone_event(lasting_bridge, outbox):
     begun = lasting_bridge.consumer("inventory")["batches"]
     outbox.add(STOCK_IN, misbehave="unavailable")
-    until(lambda: lasting_bridge.consumer("inventory")["batches"] > begun + 12, seconds=15)
+    until(lambda: lasting_bridge.consumer("inventory")["batches"] > begun + 12)
     assert outbox.dead_letters() == []
     assert outbox.undelivered() == 1
 

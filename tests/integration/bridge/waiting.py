@@ -3,7 +3,7 @@
 import time
 
 
-def until(condition, *, seconds: float = 10, what: str = "the condition"):
+def until(condition, *, seconds: float = 30, what: str = "the condition"):
     """What `condition` gives once it is truthy; fails when that takes longer than `seconds`."""
     deadline = time.monotonic() + seconds
     while not (result := condition()):

@@ -50,7 +50,10 @@ def schema(engine):
     with engine.connect() as connection:
         tables = [name for (name,) in connection.execute(text("SHOW TABLES")) if name != "alembic_version"]
         # The order of a table's indexes is not said by anybody.
-        return {name: sorted(line.rstrip(",") for line in connection.execute(text(f"SHOW CREATE TABLE {name}")).one()[1].splitlines()) for name in tables}
+        return {
+            name: sorted(line.rstrip(",") for line in connection.execute(text(f"SHOW CREATE TABLE {name}")).one()[1].splitlines())
+            for name in tables
+        }
 
 
 def test_up_down_and_up_again_comes_to_the_same(engine):

@@ -82,7 +82,7 @@ def replayed(client: ApiClient, file: Path, servers: Mapping[str, str], run: Run
     run = run or Run.new(file, None, "http://gateway")
     lock = file.with_suffix(".lock")
     made = replay(
-        client, run, plan(read_lines(file)), supplier_name="Retailer", lock=lock, progress=Silent(), at_once=4, deadline_seconds=60
+        client, run, plan(read_lines(file)), supplier_name="Retailer", lock=lock, progress=Silent(), at_once=4, patience_seconds=60
     )
     made.reconciliation = reconcile(client, servers)
     measure_applied(made, servers)

@@ -38,6 +38,7 @@ def clean(servers: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterat
     for name, value in servers.items():
         monkeypatch.setenv(name, value)
     # In Lambda each environment serves one request at a time; here one process is all of them, and of all services.
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     monkeypatch.setattr(common.db, "create_engine", partial(_create_roomy_engine, create_engine))
     begin_anew()
     empty_database()
@@ -136,7 +137,7 @@ def _create_roomy_engine(create: Callable[..., Any], url: Any, **options: Any) -
 def _deliver() -> list[Json]:
     delivered: list[Json] = []
     while waiting := undelivered():
-        for name in sorted({consumer for channel, _ in waiting for consumer in TOPOLOGY[channel].consumers}):
+        for name in sorted({listener for channel, _ in waiting for listener in TOPOLOGY[channel].consumers}):
             batch = [event for channel, event in waiting if name in TOPOLOGY[channel].consumers]
             assert hand_over(name, *batch) == []
         ids = [event["event_id"] for _, event in waiting]

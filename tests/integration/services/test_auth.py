@@ -59,7 +59,9 @@ def test_password_is_kept_as_an_argon2_hash_only(api):
     assert api.post("/api/auth/login", {"username": new["username"], "password": new["password"]}).status == 200
 
 
-@pytest.mark.parametrize(("username", "password"), [("ann", "wrong password"), ("nobody", "correct horse"), ("🦆", "x"), ("\ud800", "\ud800")])
+@pytest.mark.parametrize(
+    ("username", "password"), [("ann", "wrong password"), ("nobody", "correct horse"), ("🦆", "x"), ("\ud800", "\ud800")]
+)
 def test_wrong_name_and_wrong_password_are_told_alike(api, username, password):
     api.post("/api/auth/register", registration(username="ann", password="correct horse"))
     answer = api.post("/api/auth/login", {"username": username, "password": password})

@@ -1,6 +1,7 @@
 """Health is measured, never a constant."""
 
 import importlib
+import json
 
 import pytest
 
@@ -9,13 +10,12 @@ from common.redis_client import get_redis
 from common.topology import CONSUMERS
 from tests.factories import given_procurement, given_product
 from tests.gateway import CONTEXT, SERVICES, proxy_event
+from tests.integration.services.conftest import begin_anew
 
 
 def whole(api):
     app = importlib.import_module("system.app").app
     answer = app(proxy_event("GET", "/health", "/health", {}, {}, None, {}, {}), CONTEXT)
-    import json
-
     return answer["statusCode"], json.loads(answer["body"])
 
 
@@ -70,8 +70,6 @@ def test_lag_counts_what_a_consumer_has_not_heard(api, deliver):
 
 
 def test_without_the_database_it_is_down_and_says_so(api, monkeypatch):
-    from tests.integration.services.conftest import begin_anew
-
     get_redis().flushall()
     monkeypatch.setenv("DATABASE_PORT", "1")
     begin_anew()

@@ -7,7 +7,18 @@ import pytest
 from tests.factories import given_customer, given_product, given_supplier, party, product, registration
 from tests.integration.services.conftest import count
 
-TABLES = ("users", "suppliers", "customers", "products", "storages", "stock_movements", "procurements", "orders", "outbox", "idempotency_keys")
+TABLES = (
+    "users",
+    "suppliers",
+    "customers",
+    "products",
+    "storages",
+    "stock_movements",
+    "procurements",
+    "orders",
+    "outbox",
+    "idempotency_keys",
+)
 
 # Raw bodies that are no JSON object; `body` is the field they are named by.
 NO_OBJECTS = {
@@ -106,7 +117,9 @@ def refused(api):
         assert answer.headers["content-type"] == "application/problem+json"
         # A body that says neither is refused as a whole.
         named = [error["field"] for error in answer.json["errors"]]
-        assert any(name == field or name.startswith(f"{field}.") or (path.startswith("/api/inventory/") and name == "body") for name in named), (case, named)
+        assert any(
+            name == field or name.startswith(f"{field}.") or (path.startswith("/api/inventory/") and name == "body") for name in named
+        ), (case, named)
         answer.text.encode()
 
     yield refuse
@@ -137,7 +150,7 @@ def test_unfit_values_are_named(refused, requests, name):
     for field, value in body.items():
         unfit = UNFIT_TEXTS if isinstance(value, str) else UNFIT_IDS if field.endswith("_id") else UNFIT_NUMBERS
         for case, literal in unfit.items():
-            if (name, field) in NULLABLE and case == "null" or (name, field) in SIGNED and case == "negative":
+            if ((name, field) in NULLABLE and case == "null") or ((name, field) in SIGNED and case == "negative"):
                 continue
             if (name, field) in FREE and case not in ("number", "boolean", "null", "array", "object", "deep"):
                 continue
@@ -154,7 +167,12 @@ def test_lone_surrogate_as_a_field_name_is_refused(api, requests, name):
 
 
 def test_texts_are_kept_as_they_were_written(api):
-    odd = {"name": "Robert'); DROP TABLE suppliers;-- 🦆", "city": "Łódź", "address": '<script>alert("x")</script>', "contact_person": "'' OR 1=1 %_\\"}
+    odd = {
+        "name": "Robert'); DROP TABLE suppliers;-- 🦆",
+        "city": "Łódź",
+        "address": '<script>alert("x")</script>',
+        "contact_person": "'' OR 1=1 %_\\",
+    }
     made = api.post("/api/suppliers", odd)
     assert made.status == 201
     assert {name: made.json[name] for name in odd} == odd

@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.factories import given_customer, given_order, given_product
+from common.cache import EntityCache
+from tests.factories import event, given_customer, given_order, given_product
 from tests.integration.services.conftest import count, hand_over, mark_delivered, movements_of, undelivered
 
 
@@ -143,8 +144,6 @@ class TestCancel:
 def test_late_decision_does_not_undo_another(api, product, deliver):
     order = given_order(api, product, 5)
     deliver()
-    from tests.factories import event
-
     rejected = event("order_rejected", order_id=order["id"], product_id=product["id"], quantity=5, available=0)
     assert hand_over("order", rejected) == []
     assert status_of(api, order) == "confirmed"
@@ -179,8 +178,6 @@ def test_customer_deleted_meanwhile_is_refused(api, product):
 
 
 def test_customer_deleted_behind_the_cache_is_noticed_by_the_foreign_key(api, product):
-    from common.cache import EntityCache
-
     EntityCache("customer").put([{"id": 4711, "version": 1, "name": "Ghost"}])
     answer = api.post("/api/orders", {"customer_id": 4711, "product_id": product["id"], "quantity": 1})
     assert (answer.status, answer.json["code"]) == (422, "reference_not_found")

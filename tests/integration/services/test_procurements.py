@@ -1,3 +1,4 @@
+from common.cache import EntityCache
 from tests.factories import given_procurement, given_product, given_supplier
 from tests.integration.services.conftest import count, movements_of
 
@@ -61,8 +62,6 @@ def test_unknown_supplier_or_product_is_refused_and_named(api):
 
 
 def test_product_deleted_behind_the_cache_is_noticed_by_the_foreign_key(api):
-    from common.cache import EntityCache
-
     supplier = given_supplier(api)
     EntityCache("product").put([{"id": 4711, "version": 1, "product_code": "x", "name": "x", "price_buy": 1, "price_sell": 1}])
     answer = api.post("/api/procurements", {"supplier_id": supplier["id"], "product_id": 4711, "quantity": 1})

@@ -1,5 +1,6 @@
 import pytest
 
+from common.cache import EntityCache
 from tests.factories import given_order, given_procurement, given_product, given_supplier, product
 from tests.integration.services.conftest import count, undelivered
 
@@ -63,8 +64,6 @@ def test_product_of_an_unknown_supplier_is_refused(api):
 
 
 def test_supplier_deleted_behind_the_cache_is_noticed_by_the_foreign_key(api):
-    from common.cache import EntityCache
-
     ghost = {"id": 4711, "version": 1, "name": "Ghost", "city": "x", "address": "x", "contact_person": "x"}
     EntityCache("supplier").put([ghost])
     answer = api.post("/api/products", product(ghost["id"]))
@@ -72,7 +71,7 @@ def test_supplier_deleted_behind_the_cache_is_noticed_by_the_foreign_key(api):
     assert count("products") == 0
 
 
-@pytest.mark.parametrize("use", [lambda api, p: given_procurement(api, p), lambda api, p: given_order(api, p), None])
+@pytest.mark.parametrize("use", [given_procurement, given_order, None])
 def test_product_that_moved_or_was_traded_cannot_be_deleted(api, use):
     made = given_product(api, stock=5)
     if use:

@@ -5,10 +5,11 @@ from contextlib import ExitStack
 
 import pytest
 
+from common.redis_client import get_redis, guard_state
 from infra.stack import Ports, Stack
 from infra.stack.foreground import running
 from tests.factories import given_customer, given_order, given_procurement, given_product, party, product
-from tests.integration.services.conftest import undelivered
+from tests.integration.services.conftest import begin_anew, undelivered
 
 SECONDS_PER_REQUEST = 0.3
 
@@ -95,9 +96,6 @@ def test_reads_and_writes_answer_and_what_they_did_shows_when_it_is_back(api, ow
 
 def test_write_in_the_second_redis_came_back_is_not_shown_stale(api, own_redis, deliver):
     """The guard is still open then; other environments, whose guard is not, must see the write."""
-    from common.redis_client import get_redis, guard_state
-    from tests.integration.services.conftest import begin_anew
-
     made = given_product(api, price_sell=1)
     own_redis.stop()
     while guard_state() != "open":

@@ -4,7 +4,9 @@ import itertools
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from sqlalchemy import text
 
+from common.db import transaction
 from tests.factories import event, given_order, given_procurement, given_product
 from tests.gateway import consumer
 from tests.integration.services.conftest import count, hand_over, mark_delivered, movements_of, undelivered
@@ -268,10 +270,6 @@ class TestReconcile:
         }  # fmt: skip
 
     def test_finds_stock_that_was_changed_behind_the_ledger(self, api):
-        from sqlalchemy import text
-
-        from common.db import transaction
-
         good, bad = given_product(api, stock=5), given_product(api, stock=5)
         with transaction() as session:
             session.execute(text("UPDATE storages SET quantity = 6 WHERE product_id = :id"), {"id": bad["id"]})

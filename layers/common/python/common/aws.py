@@ -3,8 +3,8 @@
 from functools import cache
 from typing import Any
 
-import boto3  # type: ignore[import-untyped]
-from botocore.config import Config  # type: ignore[import-untyped]
+import boto3
+from botocore.config import Config
 
 # One attempt: whoever calls knows whether its call may be repeated, and a breaker counts what failed.
 _CONFIG = Config(connect_timeout=1, read_timeout=10, retries={"total_max_attempts": 1}, tcp_keepalive=True)

@@ -119,7 +119,10 @@ class WarmUp:
     _known_at: int = -1
 
     def ensure(self) -> None:
-        """Return once the cache is warm, or at once when Redis or the database is away. Asks Redis again only after it may have restarted."""
+        """Return once the cache is warm, or at once when Redis or the database is away.
+
+        Asks Redis again only after it may have restarted.
+        """
         if self._known_at == interruptions():
             return
         warm, known_at, failed_before = self.is_warm(), interruptions(), failures()

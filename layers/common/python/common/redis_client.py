@@ -34,7 +34,7 @@ def get_redis() -> "redis.Redis":
         socket_timeout=0.25,
         health_check_interval=0,
         retry=Retry(NoBackoff(), 1),
-        redis_connect_func=_connected,
+        redis_connect_func=_connected,  # type: ignore[arg-type]  # redis-py annotates it without the connection it passes
     )
 
 
@@ -60,7 +60,7 @@ def _connected(connection: redis.Connection) -> None:
     """A restart between two requests shows as a new connection and as nothing else."""
     global _connections  # noqa: PLW0603
     _connections += 1
-    connection.on_connect()
+    connection.on_connect()  # type: ignore[no-untyped-call]
 
 
 def note_failure() -> None:

@@ -1,0 +1,168 @@
+"""The form of every answer, whatever the view does."""
+
+import json
+
+import pytest
+from pydantic import BaseModel
+
+from common.errors import ConflictError, InvalidError, MalformedError, NotFoundError, UnavailableError
+from common.fields import Money, Payload, text
+from common.http import ServiceApp, parse_json, path_id
+from tests.gateway import CONTEXT, proxy_event
+
+USER = {"user_id": "7", "username": "ann"}
+
+
+class Thing(Payload):
+    name: text(10)
+    price: Money
+
+
+app = ServiceApp("thing")
+
+
+@app.route("/api/things", methods=["POST"])
+def create():
+    return app.body(Thing).model_dump(mode="json")
+
+
+@app.route("/api/things/{what}", methods=["GET"])
+def read(what):
+    match what:
+        case "conflict":
+            raise ConflictError("it is taken", code="taken", errors=[{"field": "name", "message": "is taken"}], available=3)
+        case "missing":
+            raise NotFoundError("there is no thing 🦆", code="thing_not_found")
+        case "down":
+            raise UnavailableError("it is down", retry_after=12.6)
+        case "bug":
+            raise RuntimeError("a secret of ours")
+        case "nothing":
+            return None
+        case "me":
+            return {"user_id": app.identity.user_id, "username": app.identity.username}
+        case "query":
+            return app.query(Queried).model_dump()
+    return {"what": what}
+
+
+class Queried(BaseModel):
+    colour: str = "red"
+
+
+def call(method, path, body=None, headers=None, user=USER, query=None):
+    route = "/api/things" if path == "/api/things" else "/api/things/{what}"
+    what = {} if path == "/api/things" else {"what": path.rsplit("/", 1)[1]}
+    answer = app(proxy_event(method, route, path, what, query or {}, body, headers or {}, user), CONTEXT)
+    return answer["statusCode"], answer["headers"], json.loads(answer["body"]) if answer["body"] else None
+
+
+def test_problem_has_the_form_of_rfc_9457():
+    status, headers, document = call("GET", "/api/things/conflict")
+    assert status == 409
+    assert headers["Content-Type"] == "application/problem+json"
+    assert document["trace_id"] == headers["X-Trace-Id"]
+    del document["trace_id"]
+    assert document == {
+        "type": "about:blank", "title": "Conflict", "status": 409, "code": "taken", "detail": "it is taken", "available": 3,
+        "errors": [{"field": "name", "message": "is taken"}], "instance": "/api/things/conflict",
+    }  # fmt: skip
+
+
+def test_unforeseen_error_tells_nothing_of_ours():
+    status, headers, document = call("GET", "/api/things/bug", headers={"origin": "http://localhost:8080"})
+    assert (status, document["code"]) == (500, "internal_error")
+    assert "secret" not in json.dumps(document)
+    assert headers["Access-Control-Allow-Origin"] == "http://localhost:8080"
+
+
+def test_retry_after_is_whole_seconds():
+    status, headers, _ = call("GET", "/api/things/down")
+    assert (status, headers["Retry-After"]) == (503, "13")
+
+
+def test_nothing_is_204():
+    status, _, document = call("GET", "/api/things/nothing")
+    assert (status, document) == (204, None)
+
+
+@pytest.mark.parametrize(
+    ("origin", "allowed"), [("http://localhost:8080", True), ("http://page.example", True), ("http://evil.example", False), (None, False)]
+)
+@pytest.mark.parametrize("path", ["/api/things/x", "/api/things/missing"])
+def test_only_our_origins_may_read_answers(origin, allowed, path):
+    _, headers, _ = call("GET", path, headers={"origin": origin} if origin else {})
+    assert headers.get("Access-Control-Allow-Origin") == (origin if allowed else None)
+    assert headers["Vary"] == "Origin"
+    assert headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [("trace-of-a-caller", True), ("short", False), ("x" * 65, False), ("with space in it", False), ("a\nb-12345678", False)],
+)
+def test_trace_id_of_the_caller_is_kept_if_it_is_fit(given, kept):
+    _, headers, _ = call("GET", "/api/things/x", headers={"x-trace-id": given})
+    assert (headers["X-Trace-Id"] == given) is kept
+    assert len(headers["X-Trace-Id"]) >= 8
+
+
+def test_identity_comes_from_the_authorizer():
+    assert call("GET", "/api/things/me")[2] == {"user_id": 7, "username": "ann"}
+    for nobody in ({}, {"user_id": "x", "username": "y"}, {"username": "y"}, None):
+        assert call("GET", "/api/things/me", user=nobody)[0] == 401
+
+
+def test_body_is_read_exactly():
+    assert call("POST", "/api/things", '{"name": "🦆", "price": 0.07}')[2] == {"name": "🦆", "price": 0.07}
+    assert call("POST", "/api/things", '{"name": "a", "price": 9999999}')[0] == 200
+
+
+@pytest.mark.parametrize(
+    "raw", [None, "", "[]", "null", "1", "{", "NaN", "{'name': 1}", "[" * 100_000, '{"a":' * 100_000, '{"price": ' + "1" * 5000 + "}"]
+)
+def test_what_is_no_json_object_is_malformed(raw):
+    status, _, document = call("POST", "/api/things", raw)
+    assert (status, document["code"], document["errors"][0]["field"]) == (400, "malformed_json", "body")
+
+
+@pytest.mark.parametrize(
+    ("raw", "field"),
+    [
+        ('{"name": "a", "price": NaN}', "price"),
+        ('{"name": "a", "price": Infinity}', "price"),
+        ('{"name": "a", "price": 1e400}', "price"),
+        ('{"name": "a", "price": 1e999999999999}', "price"),
+        ('{"name": "a", "price": -0.01}', "price"),
+        ('{"name": "a", "price": "1"}', "price"),
+        ('{"name": "\\ud800", "price": 1}', "name"),
+        ('{"name": "a", "price": 1, "🦆": 1}', "🦆"),
+        ('{"price": 1}', "name"),
+    ],
+)
+def test_unfit_field_is_named(raw, field):
+    status, _, document = call("POST", "/api/things", raw)
+    assert status == 422
+    assert [error["field"] for error in document["errors"]] == [field]
+
+
+def test_body_that_is_not_utf_8_is_malformed():
+    for raw in (b"\xff\xfe", b'{"name": "\xc3"}', b'{"name": "\xed\xa0\x80"}'):
+        with pytest.raises(MalformedError):
+            parse_json(raw)
+
+
+def test_query_parameter_given_twice_is_named():
+    assert call("GET", "/api/things/query", query={"colour": ["blue"]})[2] == {"colour": "blue"}
+    status, _, document = call("GET", "/api/things/query", query={"colour": ["blue", "red"]})
+    assert (status, document["errors"][0]["field"]) == (422, "colour")
+
+
+@pytest.mark.parametrize("unfit", ["", "0", "-1", "+1", " 1", "1 ", "1.0", "x", "²", "٣", "2147483648", "9" * 5000, "1e3", "0x1", "\x00"])
+def test_unfit_path_id_is_refused(unfit):
+    with pytest.raises(InvalidError):
+        path_id("thing_id", unfit)
+
+
+def test_path_id_is_a_number():
+    assert (path_id("thing_id", "1"), path_id("thing_id", "2147483647")) == (1, 2**31 - 1)
