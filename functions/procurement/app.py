@@ -30,12 +30,16 @@ def procurement_statistics() -> dict[str, Any]:
     return service.statistics(app.query(StatisticsQuery))
 
 
-@app.route("/api/procurements/product/{product_id}", methods=["GET"], query=ProcurementQuery, answers=Listing("procurements", ProcurementOut))
+@app.route(
+    "/api/procurements/product/{product_id}", methods=["GET"], query=ProcurementQuery, answers=Listing("procurements", ProcurementOut)
+)
 def list_procurements_of_product(product_id: str) -> dict[str, Any]:
     return service.list_procurements(app.query(ProcurementQuery, product_id=path_id("product_id", product_id)))
 
 
-@app.route("/api/procurements/supplier/{supplier_id}", methods=["GET"], query=ProcurementQuery, answers=Listing("procurements", ProcurementOut))
+@app.route(
+    "/api/procurements/supplier/{supplier_id}", methods=["GET"], query=ProcurementQuery, answers=Listing("procurements", ProcurementOut)
+)
 def list_procurements_of_supplier(supplier_id: str) -> dict[str, Any]:
     return service.list_procurements(app.query(ProcurementQuery, supplier_id=path_id("supplier_id", supplier_id)))
 

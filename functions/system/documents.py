@@ -19,6 +19,8 @@ code, pre { font: .875rem/1.45 ui-monospace, monospace; } pre { overflow: auto; 
 table { border-collapse: collapse; width: 100%; } th, td { text-align: left; padding: .25rem .75rem .25rem 0; vertical-align: top; }
 """
 
+_LIMITS = ("format", "minimum", "exclusiveMinimum", "maximum", "minLength", "maxLength")
+
 
 @cache
 def openapi() -> str:
@@ -62,7 +64,8 @@ def _parts(operation: dict[str, Any]) -> Iterator[str]:
         yield f"<p>{escape(description)}</p>"
     if parameters := operation.get("parameters"):
         rows = "".join(
-            f"<tr><td><code>{escape(p['name'])}</code></td><td class=note>{p['in']}</td><td>{_type(p['schema'])}</td></tr>" for p in parameters
+            f"<tr><td><code>{escape(p['name'])}</code></td><td class=note>{p['in']}</td><td>{_type(p['schema'])}</td></tr>"
+            for p in parameters
         )
         yield f"<h3>Parameters</h3><table>{rows}</table>"
     if body := operation.get("requestBody"):
@@ -99,5 +102,9 @@ def _type(schema: dict[str, Any]) -> str:
         return "{ " + ", ".join(f"<code>{escape(name)}</code>: {_type(field)}" for name, field in schema["properties"].items()) + " }"
     kind = schema.get("type", schema.get("const", "anything"))
     words = " or ".join(kind) if isinstance(kind, list) else str(kind)
-    limits = [f"{name} {schema[name]}" for name in ("format", "minimum", "exclusiveMinimum", "maximum", "minLength", "maxLength") if name in schema]
+    limits = [
+        f"{name} {schema[name]}"
+        for name in ("format", "minimum", "exclusiveMinimum", "maximum", "minLength", "maxLength")
+        if name in schema
+    ]
     return escape(words) + (f' <span class="note">({escape(", ".join(limits))})</span>' if limits else "")

@@ -119,7 +119,7 @@ class CacheStatistics(Shape):
     memory_limit_bytes: int | None = None
     evicted_keys: int | None = None
     uptime_seconds: int | None = None
-    kinds: list[CacheKind] = []
+    kinds: tuple[CacheKind, ...] = ()
 
 
 class EventQuery(ListQuery):

@@ -96,7 +96,7 @@ def cache_statistics() -> dict[str, Any]:
         memory_limit_bytes=info["maxmemory"] or None,
         evicted_keys=info["evicted_keys"],
         uptime_seconds=info["uptime_in_seconds"],
-        kinds=[CacheKind(kind=kind, warm=count is not None, loaded=count) for kind, count in zip(_CACHED, loaded, strict=True)],
+        kinds=tuple(CacheKind(kind=kind, warm=count is not None, loaded=count) for kind, count in zip(_CACHED, loaded, strict=True)),
     ).document()
 
 
@@ -111,5 +111,7 @@ def _movements(event_ids: list[str]) -> dict[str, dict[str, Any]] | None:
 
 def _document(letter: DeadLetter) -> dict[str, Any]:
     payload = payload_of(letter.payload)
-    fields = {name: getattr(letter, name) for name in ("id", "consumer", "event_id", "channel", "reason", "attempts", "failed_at", "replayed_at")}
+    fields = {
+        name: getattr(letter, name) for name in ("id", "consumer", "event_id", "channel", "reason", "attempts", "failed_at", "replayed_at")
+    }
     return DeadLetterOut.model_validate({**fields, "event_type": payload.get("event_type", ""), "payload": payload}).document()

@@ -52,7 +52,9 @@ def build(template_path: Path) -> Json:
         "components": {
             "schemas": schemas_of(models),
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
-            "responses": {"Problem": {"description": "What was wrong.", "content": {"application/problem+json": {"schema": _ref(Problem)}}}},
+            "responses": {
+                "Problem": {"description": "What was wrong.", "content": {"application/problem+json": {"schema": _ref(Problem)}}}
+            },
         },
     }
 

@@ -5,9 +5,11 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, create_model
 
 from common.topology import TOPOLOGY
+from infra.live.sources import MOVEMENTS_CHANNEL
 
-_CHANNELS = tuple(TOPOLOGY)
-_EVENT_TYPES = tuple(event_type for channel in TOPOLOGY.values() for event_type in channel.event_types)
+
+def _one_of(*words: str) -> Any:
+    return Literal[words]
 
 
 class _Flat(BaseModel):
@@ -24,8 +26,8 @@ LiveEvent = create_model(
     "LiveEvent",
     __base__=_Flat,
     __doc__=_Flat.__doc__,
-    channel=(Literal[_CHANNELS], ...),
-    event_type=(Literal[_EVENT_TYPES], ...),
+    channel=(_one_of(*TOPOLOGY, MOVEMENTS_CHANNEL), ...),
+    event_type=(_one_of(*(event_type for channel in TOPOLOGY.values() for event_type in channel.event_types), "stock_changed"), ...),
 )
 
 LIVE_EVENTS: dict[str, Any] = {

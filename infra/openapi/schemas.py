@@ -25,13 +25,15 @@ class _AsClientsSeeIt(GenerateJsonSchema):
                 found[name] = int(value)  # type: ignore[call-overload]
         return found
 
-    def ser_schema(self, schema: Any) -> None:  # noqa: ARG002
+    def ser_schema(self, schema: Any) -> None:
         """A serializer here only writes what the type says already."""
 
 
 def schemas_of(models: Sequence[tuple[type[BaseModel], Mode]]) -> dict[str, Any]:
     """Schemas by the models' names. Raises ValueError for two models of one name."""
-    _, document = models_json_schema(list(dict.fromkeys(models)), ref_template="#/components/schemas/{model}", schema_generator=_AsClientsSeeIt)
+    _, document = models_json_schema(
+        list(dict.fromkeys(models)), ref_template="#/components/schemas/{model}", schema_generator=_AsClientsSeeIt
+    )
     schemas: dict[str, Any] = document.get("$defs", {})
     ambiguous = [name for name in schemas if "__" in name]
     if ambiguous:

@@ -19,13 +19,18 @@ def bridge(stack: Stack) -> Server | None:
     return Server(
         name="bridge",
         command=(sys.executable, "-m", "infra.bridge"),
-        environment=stack.environment(),
+        environment={
+            **stack.environment(),
+            "BRIDGE_LIVE_EVENTS": "true",
+            "LIVE_PORT": str(stack.ports.live_events),
+            "LIVE_GATEWAY_URL": stack.gateway_url,
+        },
         directory=stack.project_dir,
-        ports={},
+        ports={"live events": stack.ports.live_events},
         # It reports its consumers' health itself (GET /health); for the supervisor it is up when it runs.
         healthy=lambda: True,
         # Without Redis it still sweeps the outbox, so Redis is not among its needs.
         needs=("mariadb", "localstack", "deploy"),
         stop_timeout=40,
-        sources=(code, stack.project_dir / "layers" / "common"),
+        sources=(code, stack.project_dir / "infra" / "live", stack.project_dir / "layers" / "common"),
     )

@@ -45,7 +45,7 @@ class ServiceApp(Chalice):
         self._before_request = before_request
         self._local_authorizer = self.authorizer(name="jwt")(_authorize_locally)
 
-    def route(
+    def route(  # type: ignore[override]  # it says what Chalice's keyword arguments are
         self,
         path: str,
         *,
