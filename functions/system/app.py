@@ -50,7 +50,7 @@ def list_events() -> dict[str, Any]:
 
 @app.route("/api/system/traces/{key}", methods=["GET"], answers=Trace)
 def get_trace(key: str) -> dict[str, Any]:
-    """Everything that one request led to; the key is its trace id or the id of one of its events."""
+    """Everything that one request led to; the key is its trace id, the id of one of its events, or e.g. `order-7` or `procurement-7`."""
     return service.trace(key)
 
 

@@ -1,11 +1,13 @@
 """What an operator asks: who tells whom what, where an event is, what failed, how the cache does."""
 
+import re
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy.orm import Session
 
 from common import deliveries
-from common.db import after_commit, transaction
+from common.db import transaction
 from common.deliveries import DeadLetter, payload_of, whereabouts
 from common.errors import ConflictError, NotFoundError, UnavailableError
 from common.events import TOPOLOGY
@@ -26,6 +28,7 @@ from system.schemas import (
     Trace,
 )
 
+_DEAL = re.compile(r"(?P<kind>order|procurement)-(?P<id>[1-9][0-9]{0,9})")
 # What services keep in the cache, by the names of their `WarmUp`s.
 _CACHED = ("supplier", "customer", "product", "procurement", "order")
 
@@ -44,9 +47,14 @@ def list_events(query: EventQuery) -> dict[str, Any]:
 
 
 def trace(key: str) -> dict[str, Any]:
-    """Everything that the request led to which this event or trace id belongs to. Raises NotFoundError."""
+    """Everything that one request led to: the one of this trace id, of this event, or of e.g. `order-7`. Raises NotFoundError."""
+    deal = _DEAL.fullmatch(key)
+    made_at = _made_at(deal["kind"], deal["id"]) if deal else None
     with transaction() as session:
-        rows = deliveries.events_of(session, key)
+        if deal and made_at:
+            rows = repository.events_of_deal(session, deal["kind"], int(deal["id"]), made_at)
+        else:
+            rows = deliveries.events_of(session, key)
         if rows:
             # An event is one step; the question is where its request's steps led.
             rows = deliveries.events_of(session, rows[0].trace_id)
@@ -74,8 +82,6 @@ def replay_dead_letter(session: Session, letter_id: int) -> dict[str, Any]:
         raise NotFoundError(f"there is no dead letter {letter_id}", code="dead_letter_not_found")
     if not deliveries.replay(session, [letter_id]):
         raise ConflictError("it was replayed before", code="dead_letter_replayed")
-    channel = letter.channel
-    after_commit(session, lambda: deliveries.wake([channel]))
     return _document(letter)
 
 
@@ -98,6 +104,12 @@ def cache_statistics() -> dict[str, Any]:
         uptime_seconds=info["uptime_in_seconds"],
         kinds=tuple(CacheKind(kind=kind, warm=count is not None, loaded=count) for kind, count in zip(_CACHED, loaded, strict=True)),
     ).document()
+
+
+def _made_at(kind: str, deal_id: str) -> datetime | None:
+    """When an order or procurement was made. Raises UnavailableError when its service cannot be asked."""
+    _, document = get_from(kind, f"/api/{PLURALS[kind]}/{{{kind}_id}}", path={f"{kind}_id": deal_id})
+    return datetime.fromisoformat(document["timestamp"]) if "timestamp" in document else None
 
 
 def _movements(event_ids: list[str]) -> dict[str, dict[str, Any]] | None:

@@ -13,7 +13,6 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from common.db import Base, UtcDateTime, utc_now
 from common.events import CONSUMERS, TOPOLOGY, OutboxRow, ProcessedEvent
-from common.redis_client import try_redis
 
 _EVENTS_OF_ONE_KEY = 200
 
@@ -107,6 +106,12 @@ def payload_of(text: str) -> dict[str, Any]:
     return payload if isinstance(payload, dict) else {"unreadable": payload}
 
 
+def dead_letters(session: Session, *, limit: int = 100, replayed_too: bool = False) -> list[DeadLetter]:
+    """The latest dead letters, those already replayed only if asked for."""
+    rows = select(DeadLetter).order_by(DeadLetter.id.desc()).limit(limit)
+    return list(session.scalars(rows if replayed_too else rows.where(DeadLetter.replayed_at.is_(None))))
+
+
 def waiting_letters(session: Session) -> list[int]:
     """The ids of all dead letters that have not been replayed."""
     return list(session.scalars(select(DeadLetter.id).where(DeadLetter.replayed_at.is_(None)).order_by(DeadLetter.id)))
@@ -115,7 +120,7 @@ def waiting_letters(session: Session) -> list[int]:
 def replay(session: Session, ids: Iterable[int]) -> list[DeadLetter]:
     """Have these told to their consumers again, with five more attempts each. Returns those that were waiting for it.
 
-    The bridge finds them at its next sweep; `wake` makes that at once.
+    The bridge finds them at its next sweep, within seconds.
     """
     wanted = select(DeadLetter).where(DeadLetter.id.in_(list(ids)), DeadLetter.replayed_at.is_(None)).order_by(DeadLetter.id)
     letters = list(session.scalars(wanted))
@@ -128,16 +133,6 @@ def replay(session: Session, ids: Iterable[int]) -> list[DeadLetter]:
             letter.replayed_at = utc_now()
         session.flush()
     return letters
-
-
-def wake(channels: Iterable[str]) -> None:
-    """Have the bridge look at once. Without Redis it finds what there is by itself, within seconds."""
-
-    def publish(client: Any) -> None:
-        for channel in set(channels):
-            client.publish(channel, "{}")
-
-    try_redis(publish, None)
 
 
 def _by_consumer(session: Session, model: Any, event_ids: Sequence[str]) -> Mapping[tuple[str, str], Any]:

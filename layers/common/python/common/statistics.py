@@ -13,7 +13,8 @@ from common.db import utc_now
 from common.fields import Number, Payload, Shape, UtcMoment
 
 MAX_BUCKETS = 1000
-_DEFAULT_PERIOD = {"day": timedelta(days=30), "hour": timedelta(hours=24)}
+# Buckets of the period that nobody has bounded: with the one that has just begun.
+_DEFAULT_BUCKETS = {"day": 30, "hour": 24}
 
 
 class PeriodQuery(Payload):
@@ -40,7 +41,13 @@ class PeriodQuery(Payload):
     def period(self) -> tuple[datetime, datetime]:
         """Since when, until when."""
         until = self.until or utc_now()
-        return self.since or until - _DEFAULT_PERIOD[self.by], until
+        return self.since or self._beginning(until) - _bucket(self.by) * (_DEFAULT_BUCKETS[self.by] - 1), until
+
+    def _beginning(self, moment: datetime) -> datetime:
+        """When the day or hour of a moment began."""
+        offset = timedelta(minutes=self.utc_offset)
+        local = (moment + offset).replace(minute=0, second=0, microsecond=0)
+        return (local if self.by == "hour" else local.replace(hour=0)) - offset
 
 
 class Figures(Shape):
