@@ -26,6 +26,7 @@ from inventory.schemas import (
     StockChange,
     StorageIn,
     StorageOut,
+    StorageProduct,
     StorageQuery,
 )
 
@@ -142,7 +143,12 @@ def _with_products(storages: Iterable[Storage]) -> list[dict[str, Any]]:
         found = products.find_many(ids)
     except UnavailableError:
         found = products.cached(ids)
-    return [document | {"product": found.get(document["product_id"])} for document in documents]
+    return [document | {"product": _product(found.get(document["product_id"]))} for document in documents]
+
+
+def _product(found: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Without the supplier, which the product service tells with it and the cache does not."""
+    return {name: found[name] for name in StorageProduct.model_fields} if found else None
 
 
 def _document(storage: Storage) -> dict[str, Any]:

@@ -79,9 +79,9 @@ def _parts(operation: dict[str, Any]) -> Iterator[str]:
 
 
 def _schema_table(schema: dict[str, Any]) -> str:
-    needed = schema.get("required", [])
+    needed, optional = schema.get("required", []), ' <span class="note">optional</span>'
     rows = "".join(
-        f"<tr><td><code>{escape(name)}</code>{'' if name in needed else ' <span class=note>optional</span>'}</td><td>{_type(field)}</td></tr>"
+        f"<tr><td><code>{escape(name)}</code>{'' if name in needed else optional}</td><td>{_type(field)}</td></tr>"
         for name, field in schema.get("properties", {}).items()
     )
     return f"<p>{escape(schema.get('description', ''))}</p><table>{rows}</table>"

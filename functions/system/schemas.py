@@ -2,7 +2,7 @@
 
 from typing import Any, ClassVar, Literal
 
-from common.fields import Shape, UtcMoment
+from common.fields import Number, Shape, UtcMoment
 from common.health import ConsumerHealth, ServiceHealth
 from common.paging import ListQuery
 
@@ -61,8 +61,8 @@ class Movement(Shape):
 
     id: int
     product_id: int
-    delta: float
-    balance_after: float
+    delta: Number
+    balance_after: Number
     reason: str
     event_id: str
     reference: str | None

@@ -108,7 +108,10 @@ def cache_statistics() -> dict[str, Any]:
 
 def _made_at(kind: str, deal_id: str) -> datetime | None:
     """When an order or procurement was made. Raises UnavailableError when its service cannot be asked."""
-    _, document = get_from(kind, f"/api/{PLURALS[kind]}/{{{kind}_id}}", path={f"{kind}_id": deal_id})
+    if kind == "order":
+        _, document = get_from("order", "/api/orders/{order_id}", path={"order_id": deal_id})
+    else:
+        _, document = get_from("procurement", "/api/procurements/{procurement_id}", path={"procurement_id": deal_id})
     return datetime.fromisoformat(document["timestamp"]) if "timestamp" in document else None
 
 
