@@ -19,7 +19,11 @@ def bridge(stack: Stack) -> Server | None:
     return Server(
         name="bridge",
         command=(sys.executable, "-m", "infra.bridge"),
-        environment=stack.environment(),
+        environment={
+            **stack.environment(),
+            # Without files in it the folder does nothing: see infra/bridge/crash_points.py.
+            "BRIDGE_CRASH_POINTS": str(stack.run_dir / "crash-points"),
+        },
         directory=stack.project_dir,
         ports={},
         # It reports its consumers' health itself (GET /health); for the supervisor it is up when it runs.
