@@ -16,7 +16,8 @@ app = ServiceApp("auth")
 def register() -> Response:
     new = app.body(RegistrationIn)
     password_hash = service.hash_password(new.password.get_secret_value())
-    return app.create(lambda session: service.register(session, new, password_hash))
+    # What an Idempotency-Key is bound to is kept as a plain digest, which a password must never be.
+    return app.create(lambda session: service.register(session, new, password_hash), fingerprint=new.model_dump(exclude={"password"}))
 
 
 @app.route("/api/auth/login", methods=["POST"], public=True, body=LoginIn, answers=Session)

@@ -4,38 +4,49 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from common.consuming import consume
-from common.db import is_missing_reference
-from common.events import Event
+from common.consuming import consume, traced
+from common.events import Event, of_channel
 from common.observability import logger
-from inventory import repository, stock
+from inventory import repository
 from inventory.service import products
+from inventory.stock import StockBook
 
 
 def handler(payload: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001  # Lambda's signature
-    """Consume product_events, procurement_stock_in, order_stock_out and inventory_alert, in ascending product_id."""
-    return consume("inventory", payload, _apply, order=lambda event: int(event["product_id"]))
+    """Consume product_events, procurement_stock_in, order_stock_out and inventory_alert."""
+    return consume("inventory", payload, _apply)
 
 
-def _apply(session: Session, event: Event) -> None:
-    match event["event_type"]:
-        case "procurement_stock_in":
-            stock.stock_in(session, event["product_id"], _quantity(event), event["event_id"], f"procurement:{event['procurement_id']}")
-        case "order_stock_out":
-            stock.stock_out(session, event["product_id"], _quantity(event), event["event_id"], event["order_id"])
-        case "order_cancelled":
-            stock.stock_back(session, event["product_id"], _quantity(event), event["event_id"], event["order_id"])
-        case "low_stock" | "stock_recovered":
-            _log_alert(session, event)
-        case "product_created" | "product_updated":
-            _open_storage(session, event["product_id"])
-            repository.set_price(session, event["product_id"], Decimal(str(event["price_buy"])), event["version"])
-            products.heal(event)
-        case _:
-            products.heal(event)
+def _apply(session: Session, events: list[Event]) -> None:
+    _note_prices(session, [event for event in events if event["event_type"] in {"product_created", "product_updated"}])
+    _move_stock(session, of_channel("procurement_stock_in", events) + of_channel("order_stock_out", events))
+    for event in traced(of_channel("inventory_alert", events)):
+        _log_alert(session, event)
+    products.heal(of_channel("product_events", events))
+
+
+def _note_prices(session: Session, events: list[Event]) -> None:
+    latest = {event["product_id"]: event for event in sorted(events, key=lambda event: int(event["version"]))}
+    repository.note_prices(session, [(e["product_id"], Decimal(str(e["price_buy"])), e["version"]) for e in latest.values()])
+
+
+def _move_stock(session: Session, events: list[Event]) -> None:
+    if not events:
+        return
+    order_ids = [event["order_id"] for event in events if "order_id" in event]
+    book = StockBook(session, [event["product_id"] for event in events], order_ids)
+    for event in traced(events):
+        product_id, quantity, event_id = event["product_id"], _quantity(event), event["event_id"]
+        match event["event_type"]:
+            case "procurement_stock_in":
+                book.stock_in(product_id, quantity, event_id, f"procurement:{event['procurement_id']}")
+            case "order_stock_out":
+                book.stock_out(product_id, quantity, event_id, event["order_id"])
+            case "order_cancelled":
+                book.stock_back(product_id, quantity, event_id, event["order_id"])
+    book.write()
 
 
 def _quantity(event: Event) -> Decimal:
@@ -43,16 +54,6 @@ def _quantity(event: Event) -> Decimal:
     if quantity <= 0:
         raise ValueError(f"a quantity of {quantity} moves nothing")
     return quantity
-
-
-def _open_storage(session: Session, product_id: int) -> None:
-    try:
-        with session.begin_nested():
-            repository.add_storage(session, product_id)
-    except IntegrityError as error:
-        # The product was deleted before this was heard: there is nothing to keep.
-        if not is_missing_reference(error):
-            raise
 
 
 def _log_alert(session: Session, event: Event) -> None:

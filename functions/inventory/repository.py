@@ -1,24 +1,21 @@
 """The only SQL of this service."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Row, case, func, select, update
+from sqlalchemy import Row, case, func, select
 from sqlalchemy.dialects.mysql import insert
 from sqlalchemy.orm import Session, aliased
-from sqlalchemy.orm import attributes as orm_attributes
 
-from common.db import utc_now
-from common.observability import current_trace_id
 from common.paging import read_page
 from inventory.models import LOW_STOCK, StockAlert, StockMovement, Storage
 from inventory.schemas import AlertQuery, MovementQuery, ReconcileQuery, StorageQuery
 
 
-class NotEnoughStockError(Exception):
-    """The database's own condition refused to take more than there is."""
+class UnknownProductError(Exception):
+    """A storage was asked for of a product that does not exist."""
 
 
 def get(session: Session, storage_id: int) -> Storage | None:
@@ -26,40 +23,69 @@ def get(session: Session, storage_id: int) -> Storage | None:
     return session.get(Storage, storage_id)
 
 
-def get_for_update(session: Session, storage_id: int) -> Storage | None:
-    """A storage, locked."""
-    return session.get(Storage, storage_id, with_for_update=True, populate_existing=True)
-
-
 def of_product(session: Session, product_id: int) -> Storage | None:
     """The storage of a product."""
     return session.scalars(select(Storage).filter_by(product_id=product_id)).one_or_none()
 
 
-def lock_storage(session: Session, product_id: int) -> Storage:
-    """The storage of a product, locked, and made if it is not there yet. Raises IntegrityError for a product that does not exist."""
-    wanted = select(Storage).filter_by(product_id=product_id).with_for_update().execution_options(populate_existing=True)
-    storage = session.scalars(wanted).one_or_none()
-    if storage is None:
-        add_storage(session, product_id)
-        storage = session.scalars(wanted).one()
-    return storage
+def lock_storages(session: Session, product_ids: Iterable[int]) -> dict[int, Storage]:
+    """The storages of products, by product, locked in ascending product_id and detached from the session: see `write_storages`.
+
+    Those that are not there yet are made. Raises UnknownProductError for a product that does not exist.
+    """
+    wanted = set(product_ids)
+    found = _lock(session, wanted)
+    if missing := wanted - found.keys():
+        add_storages(session, missing)
+        # Locked again from the first, for the order's sake.
+        found = _lock(session, wanted)
+    if unknown := wanted - found.keys():
+        raise UnknownProductError(f"there is no product {', '.join(map(str, sorted(unknown)))}")
+    return found
 
 
-def add_storage(session: Session, product_id: int) -> None:
-    """An empty storage, unless there is one. Raises IntegrityError for a product that does not exist."""
-    statement = insert(Storage).values(product_id=product_id, quantity=0, version=0, price_buy=0, product_version=0)
-    session.execute(statement.on_duplicate_key_update(product_id=product_id))
-
-
-def set_price(session: Session, product_id: int, price_buy: Decimal, product_version: int) -> None:
-    """Note what the product costs, unless a newer version of the product was heard of before."""
-    session.execute(
-        update(Storage)
-        .where(Storage.product_id == product_id, Storage.product_version < product_version)
-        .values(price_buy=price_buy, product_version=product_version)
-        .execution_options(synchronize_session=False)
+def _lock(session: Session, product_ids: set[int]) -> dict[int, Storage]:
+    if not product_ids:
+        return {}
+    rows = (
+        select(Storage)
+        .where(Storage.product_id.in_(product_ids))
+        .order_by(Storage.product_id)
+        # Whatever the optimizer thinks of a small table: rows are locked in the order they are read.
+        .with_hint(Storage, "FORCE INDEX (uq_storages_product_id)")
+        .with_for_update()
+        .execution_options(populate_existing=True)
     )
+    storages = {storage.product_id: storage for storage in session.scalars(rows)}
+    for storage in storages.values():
+        session.expunge(storage)
+    return storages
+
+
+def add_storages(session: Session, product_ids: Iterable[int]) -> None:
+    """Empty storages, where there are none yet. A product that does not exist (any more) gets none."""
+    rows = [{"product_id": product_id, "quantity": 0, "version": 0} for product_id in sorted(product_ids)]
+    if rows:
+        # IGNORE makes a warning of a storage that is there and of a product that is not (its foreign key).
+        session.execute(insert(Storage).prefix_with("IGNORE").values(rows))
+
+
+def note_prices(session: Session, prices: Iterable[tuple[int, Decimal, int]]) -> None:
+    """Note what products cost (product_id, price, version of the product), unless a newer version was heard of before.
+
+    Storages that are not there yet are made, as by `add_storages`.
+    """
+    rows = [
+        {"product_id": product_id, "quantity": 0, "version": 0, "price_buy": price_buy, "product_version": product_version}
+        for product_id, price_buy, product_version in sorted(prices)
+    ]
+    if rows:
+        statement = insert(Storage).prefix_with("IGNORE").values(rows)
+        told = statement.inserted
+        newer = func.if_(told.product_version > Storage.product_version, told.price_buy, Storage.price_buy)
+        # In this order: the second assignment is not to be seen by the first.
+        changed = [("price_buy", newer), ("product_version", func.greatest(told.product_version, Storage.product_version))]
+        session.execute(statement.on_duplicate_key_update(changed))
 
 
 def statistics(session: Session) -> Row[Any]:
@@ -75,52 +101,28 @@ def statistics(session: Session) -> Row[Any]:
     ).one()
 
 
-def change_quantity(session: Session, storage: Storage, delta: Decimal) -> Decimal:
-    """The quantity after adding `delta`. Raises NotEnoughStockError rather than go below zero, whatever the caller believed."""
-    changed = session.execute(
-        update(Storage)
-        .where(Storage.id == storage.id, Storage.quantity + delta >= 0)
-        .values(quantity=Storage.quantity + delta, version=Storage.version + 1)
-        .execution_options(synchronize_session=False)
-    )
-    if changed.rowcount != 1:
-        raise NotEnoughStockError(f"product {storage.product_id}: {storage.quantity} is less than {-delta}")
-    _believe(storage, quantity=storage.quantity + delta, version=storage.version + 1)
-    return storage.quantity
+def write_storages(session: Session, storages: Iterable[Storage]) -> None:
+    """Write storages that the caller locked, all in one statement: each meets its own row."""
+    columns = ("id", "product_id", "quantity", "version", "low_since")
+    rows = [{name: getattr(storage, name) for name in columns} for storage in storages]
+    if rows:
+        statement = insert(Storage).values(rows)
+        changed = {name: statement.inserted[name] for name in ("quantity", "version", "low_since")}
+        session.execute(statement.on_duplicate_key_update(changed))
 
 
-def set_low_since(session: Session, storage: Storage, moment: datetime | None) -> None:
-    """Note since when the storage is low, or that it is not."""
-    session.execute(update(Storage).where(Storage.id == storage.id).values(low_since=moment).execution_options(synchronize_session=False))
-    _believe(storage, low_since=moment)
+def add_movements(session: Session, movements: Sequence[dict[str, object]]) -> None:
+    """Write the ledger, in the order things happened."""
+    if movements:
+        session.execute(insert(StockMovement).values(movements))
 
 
-def _believe(storage: Storage, **values: Any) -> None:
-    """Let the object in memory say what the locked row now holds, without another round trip."""
-    for name, value in values.items():
-        orm_attributes.set_committed_value(storage, name, value)
-
-
-def add_movement(session: Session, storage: Storage, delta: Decimal, reason: str, event_id: str, reference: str | None) -> None:
-    """Write the ledger: the change that made the storage what it is now."""
-    session.add(
-        StockMovement(
-            product_id=storage.product_id,
-            delta=delta,
-            balance_after=storage.quantity,
-            reason=reason,
-            event_id=event_id,
-            reference=reference,
-            trace_id=current_trace_id(),
-            created_at=utc_now(),
-        )
-    )
-    session.flush()
-
-
-def has_movement(session: Session, reference: str, reason: str) -> bool:
-    """Whether the ledger has a movement of that kind."""
-    return session.scalar(select(StockMovement.id).filter_by(reference=reference, reason=reason).limit(1)) is not None
+def movements_of(session: Session, references: Sequence[str]) -> set[tuple[str, str]]:
+    """Which kinds of movements there are of these references, as (reference, reason)."""
+    if not references:
+        return set()
+    rows = select(StockMovement.reference, StockMovement.reason).where(StockMovement.reference.in_(references))
+    return {(str(reference), reason) for reference, reason in session.execute(rows)}
 
 
 def has_any_movement(session: Session, product_id: int) -> bool:

@@ -4,16 +4,15 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from common.db import is_missing_reference, transaction
+from common.db import transaction
 from common.errors import ConflictError, InvalidError, NotFoundError, UnavailableError
 from common.events import new_event_id
 from common.fields import as_json_number
 from common.paging import MAX_LIMIT, page_document
 from common.services import Directory, get_from
-from inventory import repository, stock
+from inventory import repository
 from inventory.models import Storage
 from inventory.schemas import (
     AlertOut,
@@ -26,9 +25,9 @@ from inventory.schemas import (
     StockChange,
     StorageIn,
     StorageOut,
-    StorageProduct,
     StorageQuery,
 )
+from inventory.stock import StockBook
 
 products = Directory("product", "products")
 
@@ -61,24 +60,26 @@ def list_storages(query: StorageQuery) -> dict[str, Any]:
 def open_storage(session: Session, new: StorageIn) -> dict[str, Any]:
     """The opening stock of a product. Raises InvalidError for an unknown product, ConflictError once the product has moved."""
     try:
-        storage = repository.lock_storage(session, new.product_id)
-    except IntegrityError as error:
-        if is_missing_reference(error):
-            raise InvalidError.of_field("product_id", f"there is no product {new.product_id}", code="product_not_found") from error
-        raise
+        book = StockBook(session, [new.product_id])
+    except repository.UnknownProductError as error:
+        raise InvalidError.of_field("product_id", str(error), code="product_not_found") from error
+    storage = book.storage(new.product_id)
     if repository.has_any_movement(session, new.product_id):
         raise ConflictError(
             f"product {new.product_id} already has stock; change it with PUT /api/inventory/{storage.id}",
             code="storage_exists",
             storage_id=storage.id,
         )
-    stock.change_by_hand(session, storage, new.quantity, "opening", new_event_id(), None)
+    book.change_by_hand(new.product_id, new.quantity, "opening", new_event_id(), None)
+    book.write()
     return _document(storage)
 
 
 def change_storage(session: Session, storage_id: int, change: StockChange) -> dict[str, Any]:
     """Change stock by hand. Raises NotFoundError, or ConflictError where it would fall below zero."""
-    storage = _found(f"storage {storage_id}", repository.get_for_update(session, storage_id))
+    product_id = _found(f"storage {storage_id}", repository.get(session, storage_id)).product_id
+    book = StockBook(session, [product_id])
+    storage = book.storage(product_id)
     delta = change.delta if change.delta is not None else (change.quantity or Decimal(0)) - storage.quantity
     if storage.quantity + delta < 0:
         raise ConflictError(
@@ -86,7 +87,8 @@ def change_storage(session: Session, storage_id: int, change: StockChange) -> di
             code="insufficient_stock",
             available=as_json_number(storage.quantity),
         )
-    stock.change_by_hand(session, storage, delta, change.reason, new_event_id(), change.reference)
+    book.change_by_hand(product_id, delta, change.reason, new_event_id(), change.reference)
+    book.write()
     return _document(storage)
 
 
@@ -143,12 +145,9 @@ def _with_products(storages: Iterable[Storage]) -> list[dict[str, Any]]:
         found = products.find_many(ids)
     except UnavailableError:
         found = products.cached(ids)
-    return [document | {"product": _product(found.get(document["product_id"]))} for document in documents]
-
-
-def _product(found: dict[str, Any] | None) -> dict[str, Any] | None:
-    """Without the supplier, which the product service tells with it and the cache does not."""
-    return {name: found[name] for name in StorageProduct.model_fields} if found else None
+    # The product service adds suppliers to its answers, the cache does not: here nobody wants them.
+    shown = {product_id: {name: value for name, value in product.items() if name != "supplier"} for product_id, product in found.items()}
+    return [document | {"product": shown.get(document["product_id"])} for document in documents]
 
 
 def _document(storage: Storage) -> dict[str, Any]:

@@ -1,18 +1,20 @@
-"""The rules by which stock moves: every change with its movement, never below zero, an alert once per crossing.
+"""The rules by which stock moves: every change with its movement, never below zero, an alert once per crossing."""
 
-All functions work in the caller's transaction and first lock the product's storage, so that the changes of one product
-follow one another.
-"""
-
+from collections.abc import Iterable
 from decimal import Decimal
 
 from sqlalchemy.orm import Session
 
 from common.db import utc_now
 from common.events import emit
+from common.observability import current_trace_id
 from inventory import repository
 from inventory.models import LOW_STOCK, Storage
 from inventory.schemas import OrderDecision, Reason, StockCrossing
+
+
+class NotEnoughStockError(Exception):
+    """A change by hand would take more than there is; the caller checks before."""
 
 
 def order_reference(order_id: int) -> str:
@@ -20,56 +22,95 @@ def order_reference(order_id: int) -> str:
     return f"order:{order_id}"
 
 
-def stock_in(session: Session, product_id: int, quantity: Decimal, event_id: str, reference: str) -> None:
-    """Goods came in."""
-    _move(session, repository.lock_storage(session, product_id), quantity, "procurement", event_id, reference)
+class StockBook:
+    """The storages that a transaction changes, with their part of the ledger.
 
-
-def stock_out(session: Session, product_id: int, quantity: Decimal, event_id: str, order_id: int) -> None:
-    """Take an order's goods out and confirm it, or reject it where there is not enough. An order cancelled meanwhile takes nothing."""
-    storage = repository.lock_storage(session, product_id)
-    if repository.has_movement(session, order_reference(order_id), "cancellation"):
-        return
-    decision = OrderDecision(order_id=order_id, product_id=product_id, quantity=quantity, available=storage.quantity)
-    if storage.quantity < quantity:
-        emit(session, "order_rejected", decision.document())
-        return
-    _move(session, storage, -quantity, "order", event_id, order_reference(order_id))
-    emit(session, "order_confirmed", decision.document())
-
-
-def stock_back(session: Session, product_id: int, quantity: Decimal, event_id: str, order_id: int) -> None:
-    """Put a cancelled order's goods back, if they were taken.
-
-    A movement of zero is written if they were not, so that the order's own event does nothing when it comes after this one.
+    They are locked all at once, in ascending product_id, so that the changes of a product follow one another and two batches
+    cannot wait for each other. What is decided is decided in memory, and written once, by `write`.
     """
-    storage = repository.lock_storage(session, product_id)
-    taken = repository.has_movement(session, order_reference(order_id), "order")
-    _move(session, storage, quantity if taken else Decimal(0), "cancellation", event_id, order_reference(order_id))
 
+    def __init__(self, session: Session, product_ids: Iterable[int], order_ids: Iterable[int] = ()) -> None:
+        """Lock the products' storages, made if need be. Raises repository.UnknownProductError."""
+        self._session = session
+        self._storages = repository.lock_storages(session, product_ids)
+        self._order_movements = repository.movements_of(session, [order_reference(order_id) for order_id in order_ids])
+        self._changed: dict[int, Storage] = {}
+        self._movements: list[dict[str, object]] = []
 
-def change_by_hand(session: Session, storage: Storage, delta: Decimal, reason: Reason, event_id: str, reference: str | None) -> None:
-    """A correction, return, breakage or count of a storage that the caller locked and checked."""
-    _move(session, storage, delta, reason, event_id, reference)
+    def storage(self, product_id: int) -> Storage:
+        """The storage of one of the products, as it stands now."""
+        return self._storages[product_id]
 
+    def stock_in(self, product_id: int, quantity: Decimal, event_id: str, reference: str) -> None:
+        """Goods came in."""
+        self._move(product_id, quantity, "procurement", event_id, reference)
 
-def _move(session: Session, storage: Storage, delta: Decimal, reason: Reason, event_id: str, reference: str | None) -> None:
-    balance = repository.change_quantity(session, storage, delta)
-    repository.add_movement(session, storage, delta, reason, event_id, reference)
-    if balance < LOW_STOCK <= balance - delta:
-        repository.set_low_since(session, storage, utc_now())
-        _tell_crossing(session, "low_stock", storage, event_id)
-    elif balance >= LOW_STOCK and storage.low_since is not None:
-        repository.set_low_since(session, storage, None)
-        _tell_crossing(session, "stock_recovered", storage, event_id)
+    def stock_out(self, product_id: int, quantity: Decimal, event_id: str, order_id: int) -> None:
+        """Take an order's goods out and confirm it, or reject it where there is not enough. One cancelled meanwhile takes nothing."""
+        reference = order_reference(order_id)
+        if (reference, "cancellation") in self._order_movements:
+            return
+        available = self._storages[product_id].quantity
+        decision = OrderDecision(order_id=order_id, product_id=product_id, quantity=quantity, available=available)
+        if available < quantity:
+            emit(self._session, "order_rejected", decision.document())
+            return
+        self._move(product_id, -quantity, "order", event_id, reference)
+        emit(self._session, "order_confirmed", decision.document())
 
+    def stock_back(self, product_id: int, quantity: Decimal, event_id: str, order_id: int) -> None:
+        """Put a cancelled order's goods back, if they were taken.
 
-def _tell_crossing(session: Session, event_type: str, storage: Storage, event_id: str) -> None:
-    crossing = StockCrossing(
-        product_id=storage.product_id,
-        quantity=storage.quantity,
-        threshold=LOW_STOCK,
-        stock_version=storage.version,
-        cause_event_id=event_id,
-    )
-    emit(session, event_type, crossing.document())
+        A movement of zero is written if they were not, so that the order's own event does nothing when it comes after this one.
+        """
+        reference = order_reference(order_id)
+        taken = (reference, "order") in self._order_movements
+        self._move(product_id, quantity if taken else Decimal(0), "cancellation", event_id, reference)
+
+    def change_by_hand(self, product_id: int, delta: Decimal, reason: Reason, event_id: str, reference: str | None) -> None:
+        """A correction, return, breakage, count or opening. Raises NotEnoughStockError rather than go below zero."""
+        self._move(product_id, delta, reason, event_id, reference)
+
+    def write(self) -> None:
+        """Write what was decided. The database's own check refuses a quantity below zero, whatever was decided."""
+        repository.write_storages(self._session, self._changed.values())
+        repository.add_movements(self._session, self._movements)
+
+    def _move(self, product_id: int, delta: Decimal, reason: Reason, event_id: str, reference: str | None) -> None:
+        storage = self._storages[product_id]
+        before = storage.quantity
+        if before + delta < 0:
+            raise NotEnoughStockError(f"product {product_id}: {before} is less than {-delta}")
+        storage.quantity = before + delta
+        storage.version += 1
+        self._changed[product_id] = storage
+        self._movements.append(
+            {
+                "product_id": product_id,
+                "delta": delta,
+                "balance_after": storage.quantity,
+                "reason": reason,
+                "event_id": event_id,
+                "reference": reference,
+                "trace_id": current_trace_id(),
+                "created_at": utc_now(),
+            }
+        )
+        if reference is not None:
+            self._order_movements.add((reference, reason))
+        if storage.quantity < LOW_STOCK <= before:
+            storage.low_since = utc_now()
+            self._tell_crossing("low_stock", storage, event_id)
+        elif storage.quantity >= LOW_STOCK and storage.low_since is not None:
+            storage.low_since = None
+            self._tell_crossing("stock_recovered", storage, event_id)
+
+    def _tell_crossing(self, event_type: str, storage: Storage, event_id: str) -> None:
+        crossing = StockCrossing(
+            product_id=storage.product_id,
+            quantity=storage.quantity,
+            threshold=LOW_STOCK,
+            stock_version=storage.version,
+            cause_event_id=event_id,
+        )
+        emit(self._session, event_type, crossing.document())

@@ -1,8 +1,9 @@
 """The only SQL of this service."""
 
+from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from common.paging import read_page
@@ -11,9 +12,32 @@ from order.models import Order
 from order.schemas import SOLD, OrderQuery, StatisticsQuery
 
 
-def get(session: Session, order_id: int, *, for_update: bool = False) -> Order | None:
-    """An order, locked if it is to be changed."""
-    return session.get(Order, order_id, with_for_update=for_update or None)
+def get(session: Session, order_id: int) -> Order | None:
+    """An order."""
+    return session.get(Order, order_id)
+
+
+def lock(session: Session, order_ids: Iterable[int]) -> dict[int, Order]:
+    """Those of the orders that exist, locked in the order of their ids and detached from the session: see `write_statuses`."""
+    wanted = select(Order).where(Order.id.in_(list(order_ids))).order_by(Order.id).with_for_update()
+    orders = {order.id: order for order in session.scalars(wanted.execution_options(populate_existing=True))}
+    for order in orders.values():
+        session.expunge(order)
+    return orders
+
+
+def write_statuses(session: Session, orders: Iterable[Order]) -> None:
+    """Write status, reason and version of orders that the caller locked, in one statement for each outcome."""
+    outcomes: dict[tuple[str, str | None], list[int]] = {}
+    for order in orders:
+        outcomes.setdefault((order.status, order.status_reason), []).append(order.id)
+    for (status, reason), ids in outcomes.items():
+        session.execute(
+            update(Order)
+            .where(Order.id.in_(ids))
+            .values(status=status, status_reason=reason, version=Order.version + 1)
+            .execution_options(synchronize_session=False)
+        )
 
 
 def add(session: Session, fields: dict[str, Any]) -> Order:

@@ -1,5 +1,6 @@
 """The rules of orders: born pending, confirmed or rejected by inventory's event, cancelled by a person."""
 
+from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, get_args
 
@@ -101,27 +102,40 @@ def create_order(session: Session, new: OrderIn) -> dict[str, Any]:
 
 def cancel_order(session: Session, order_id: int) -> dict[str, Any]:
     """Cancel an order and have its stock returned; once is as good as twice. Raises NotFoundError, or ConflictError if it was rejected."""
-    order = _found(order_id, repository.get(session, order_id, for_update=True))
+    order = _found(order_id, repository.lock(session, [order_id]).get(order_id))
     if order.status == "cancelled":
         return _document(order)
     if order.status == "rejected":
         raise ConflictError("a rejected order cannot be cancelled: it never took any stock", code="order_rejected")
-    _set_status(session, order, "cancelled", None)
+    order.status, order.status_reason = "cancelled", None
+    order.version += 1
+    repository.write_statuses(session, [order])
     return _changed(session, order, "order_cancelled")
 
 
-def decide_order(session: Session, order_id: int, status: str, reason: str | None) -> None:
-    """Note inventory's decision. One that comes late, after a cancellation, changes nothing. Raises NotFoundError."""
-    order = _found(order_id, repository.get(session, order_id, for_update=True))
-    if order.status == "pending":
-        _set_status(session, order, status, reason)
-        _cache_after_commit(session, _document(order))
+@dataclass(frozen=True)
+class Decision:
+    """What inventory made of an order: confirmed or rejected, and then why."""
+
+    order_id: int
+    status: Status
+    reason: str | None
 
 
-def _set_status(session: Session, order: Order, status: str, reason: str | None) -> None:
-    order.status, order.status_reason = status, reason
-    order.version += 1
-    session.flush()
+def decide_orders(session: Session, decisions: list[Decision]) -> None:
+    """Note inventory's decisions. One that comes late, after a cancellation, changes nothing. Raises NotFoundError."""
+    if not decisions:
+        return
+    orders = repository.lock(session, {decision.order_id for decision in decisions})
+    decided = []
+    for decision in decisions:
+        order = _found(decision.order_id, orders.get(decision.order_id))
+        if order.status == "pending":
+            order.status, order.status_reason = decision.status, decision.reason
+            order.version += 1
+            decided.append(order)
+    repository.write_statuses(session, decided)
+    _cache_after_commit(session, [_document(order) for order in decided])
 
 
 def _check_stock(new: OrderIn) -> None:
@@ -143,13 +157,13 @@ def _check_stock(new: OrderIn) -> None:
 
 def _changed(session: Session, order: Order, event_type: str) -> dict[str, Any]:
     document = _document(order)
-    _cache_after_commit(session, document)
+    _cache_after_commit(session, [document])
     emit(session, event_type, OrderStock(order_id=order.id, product_id=order.product_id, quantity=order.quantity).document())
     return document
 
 
-def _cache_after_commit(session: Session, document: dict[str, Any]) -> None:
-    after_commit(session, lambda: _CACHE.put([document], insist=True))
+def _cache_after_commit(session: Session, documents: list[dict[str, Any]]) -> None:
+    after_commit(session, lambda: _CACHE.put(documents, insist=True))
     after_commit(session, _CACHE.void_lists)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from common.consuming import consume
-from common.events import Event
+from common.events import Event, of_channel
 from procurement.service import products, suppliers
 
 
@@ -14,5 +14,6 @@ def handler(payload: dict[str, Any], context: object) -> dict[str, Any]:  # noqa
     return consume("procurement", payload, _apply)
 
 
-def _apply(session: Session, event: Event) -> None:  # noqa: ARG001  # nothing of it is kept in the database
-    (suppliers if event["event_type"].startswith("supplier_") else products).heal(event)
+def _apply(session: Session, events: list[Event]) -> None:  # noqa: ARG001  # nothing of it is kept in the database
+    suppliers.heal(of_channel("supplier_events", events))
+    products.heal(of_channel("product_events", events))

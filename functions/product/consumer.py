@@ -14,5 +14,5 @@ def handler(payload: dict[str, Any], context: object) -> dict[str, Any]:  # noqa
     return consume("product", payload, _apply)
 
 
-def _apply(session: Session, event: Event) -> None:  # noqa: ARG001  # nothing of it is kept in the database
-    suppliers.heal(event)
+def _apply(session: Session, events: list[Event]) -> None:  # noqa: ARG001  # nothing of it is kept in the database
+    suppliers.heal(events)

@@ -7,6 +7,8 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from aws_lambda_powertools.metrics import MetricUnit, single_metric
+
 from common.observability import logger
 from infra.bridge.heartbeat import HeartbeatReceiver
 from infra.bridge.restart_policy import RestartPolicy
@@ -149,6 +151,9 @@ class Child:
             return
         self.policy.died(now, reason)
         log = logger.error if self.policy.state == "given_up" else logger.warning
+        if self.policy.state == "given_up":
+            with single_metric(name="ConsumerGivenUp", unit=MetricUnit.Count, value=1, namespace="Inventory") as metric:
+                metric.add_dimension(name="consumer", value=self.consumer)
         log(f"consumer_{self.policy.state}", consumer=self.consumer, child_pid=pid, reason=reason, restarts=self.policy.restarts)
 
 

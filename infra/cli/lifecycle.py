@@ -1,7 +1,9 @@
-"""`inventory up`, `down`, `start`, `stop`, `restart`."""
+"""`inventory up`, `down`, `start`, `stop`, `restart`, `revive`."""
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -63,6 +65,15 @@ def stop(context: typer.Context, server: ServerName) -> None:
 def restart(context: typer.Context, server: ServerName) -> None:
     """Stop one server and start it again."""
     _set(context, server, "restart")
+
+
+def revive(context: typer.Context) -> None:
+    """Start the consumers again that the bridge gave up, once what made them die is mended."""
+    bridge = stack_of(context).state.read().get("servers", {}).get("bridge", {})
+    if bridge.get("actual") != "running":
+        raise CommandFailed("The bridge does not run: start the system with make up.")
+    os.kill(bridge["pid"], signal.SIGHUP)
+    output.print("The bridge starts again what it gave up; see inventory status.")
 
 
 def _set(context: typer.Context, server: str, action: str) -> None:

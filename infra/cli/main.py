@@ -32,6 +32,7 @@ COMMANDS = (
     lifecycle.start,
     lifecycle.stop,
     lifecycle.restart,
+    lifecycle.revive,
     status.status,
     logs.logs,
     invoke.invoke,

@@ -3,7 +3,10 @@
 import contextlib
 import os
 import signal
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import httpx
 
@@ -91,6 +94,34 @@ def test_killed_localstack_is_deployed_again_and_tokens_stay_valid(system):
 
     eventually(answers, seconds=60, what="the API")
     assert clerk.decided(clerk.order(customer, product, 2).json()["id"])["status"] == "confirmed"
+
+
+def test_a_consumer_that_always_dies_is_given_up_and_the_others_go_on(system):
+    clerk = Clerk(system.gateway_url)
+    crash = system.run_dir / "crash-points" / "product.at_start"
+    crash.parent.mkdir(exist_ok=True)
+    crash.write_text("always")
+    try:
+        os.kill(_consumer(clerk, "product")["pid"], signal.SIGKILL)
+        state = eventually(
+            lambda: (_consumer(clerk, "product")["state"] == "given_up") and _consumer(clerk, "product"), seconds=40, what="giving up"
+        )
+        assert state["restarts"] == 3
+        assert clerk.get("/health")["status"] == "degraded"
+        status = _inventory(system, "status")
+        assert status.returncode == 1
+        assert "given_up" in status.stdout
+        order = clerk.order(clerk.customer(), clerk.stocked_product(5), 5).json()
+        assert clerk.decided(order["id"])["status"] == "confirmed"
+    finally:
+        crash.unlink()
+    assert _inventory(system, "revive").returncode == 0
+    eventually(lambda: clerk.get("/health")["status"] == "ok", seconds=15, what="health")
+
+
+def _inventory(system, *arguments):
+    command = [Path(sys.executable).with_name("inventory"), "--run-dir", system.run_dir, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, env=os.environ | {"COLUMNS": "200"})
 
 
 def _kill(pid):

@@ -47,7 +47,8 @@ def method_setting_operations(method_settings: list[dict[str, Any]]) -> list[Ope
     operations = []
     for setting in method_settings:
         path = setting.get("ResourcePath") or "/*"
-        resource = "*" if path in ("/*", "*") else path.replace("/", "~1")
+        # CloudFormation's spelling is `/~1api~1login`, SAM's users often write `/api/login`; both are `~1api~1login` to the stage.
+        resource = "*" if path in ("/*", "*") else "~1" + path.replace("~1", "/").lstrip("/").replace("/", "~1")
         method = setting.get("HttpMethod") or "*"
         for name, target in SETTINGS.items():
             if setting.get(name) is not None:

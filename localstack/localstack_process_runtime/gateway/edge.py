@@ -29,6 +29,13 @@ LOG = logging.getLogger(__name__)
 class RootMappedParser(InvocationRequestParser):  # type: ignore[misc] # LocalStack is untyped here
     """Paths as under a custom domain that maps its root to the stage: the stage is in none of them."""
 
+    def create_invocation_request(self, context: RestApiInvocationContext) -> InvocationRequest:
+        # Read before anybody parses it: a form, which is what curl says its data is, would be put together anew.
+        body = context.request.get_data(cache=True, parse_form_data=False)
+        invocation_request: InvocationRequest = super().create_invocation_request(context)
+        invocation_request["body"] = body
+        return invocation_request
+
     @staticmethod
     def _enrich_with_raw_path(context: RestApiInvocationContext, invocation_request: InvocationRequest) -> None:
         raw = context.request.environ.get("RAW_URI") or context.request.path

@@ -69,8 +69,7 @@ def method_limit(settings: dict[str, dict[str, Any]], resource_path: str, http_m
 def _setting_name(name: str) -> tuple[str, str]:
     """`~1api~1products/GET`, `/~1api~1products/GET`, `api/products/GET` and `*/*` as a path and a method."""
     path, _, method = name.rpartition("/")
-    path = path.removeprefix("/").replace("~1", "/") if "~1" in path else path
-    return (path if path in ("*", "/*") or path.startswith("/") else f"/{path}"), method
+    return (path if path in ("*", "/*") else "/" + path.replace("~1", "/").lstrip("/")), method
 
 
 class ThrottleHandler(RestApiGatewayHandler):  # type: ignore[misc] # LocalStack is untyped here

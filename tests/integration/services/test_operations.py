@@ -99,7 +99,7 @@ def test_a_dead_letter_is_listed_with_its_reason_and_replayed_once(api, deliver,
     replayed = api.post(f"/api/system/dead-letters/{letter['id']}/replay")
     assert replayed.status == 200
     assert replayed.json["replayed_at"]
-    assert [event["event_id"] for event in deliver()][0] == dead_letter["event_id"]
+    assert dead_letter["event_id"] in [event["event_id"] for event in deliver()]
     again = api.post(f"/api/system/dead-letters/{letter['id']}/replay")
     assert (again.status, again.json["code"]) == (409, "dead_letter_replayed")
     assert api.get("/api/system/dead-letters").json["dead_letters"] == []

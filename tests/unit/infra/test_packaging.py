@@ -23,7 +23,7 @@ FILES = {
     "functions/product/app.py": "app = 1",
     "functions/product/__pycache__/app.cpython-311.pyc": "compiled",
     "functions/product/.chalice/config.json": "{}",
-    "functions/product/events/create.json": "{}",
+    "functions/product/sample_events/create.json": "{}",
     "functions/order/app.py": "app = 2",
     "layers/common/python/common/config.py": "x = 1",
     "layers/dependencies/requirements.lock": "boto3==1",

@@ -95,7 +95,7 @@ def test_directory_is_put_right_by_events(redis_server, event_type, found):
     cache.put([{"id": 1, "version": 1, "name": "old"}])
     cache.listed({}, lambda: {"n": "old"})
     Directory("supplier", "suppliers").heal(
-        {"supplier_id": 1, "version": 2, "name": "new", "event_id": "e", "event_type": event_type, "occurred_at": "now", "trace_id": "t"}
+        [{"supplier_id": 1, "version": 2, "name": "new", "event_id": "e", "event_type": event_type, "occurred_at": "now", "trace_id": "t"}]
     )
     held = Directory("supplier", "suppliers").cached([1]).get(1)
     assert (held or {}).get("name") == found

@@ -8,10 +8,12 @@ from functools import cache
 from typing import Any
 
 import jwt
+from botocore.exceptions import BotoCoreError, ClientError
 
 from common.aws import get_client
 from common.config import get_settings
 from common.errors import UnauthorizedError
+from common.observability import logger
 
 TOKEN_SECONDS = 6 * 3600
 _KEYS_SECONDS = 300
@@ -61,18 +63,30 @@ class SigningKeys:
     def _refresh(self, seconds: float) -> None:
         if time.monotonic() - self._read_at < seconds:
             return
+        try:
+            self._keys, self._read_at = self._read(), time.monotonic()
+        except (BotoCoreError, ClientError):
+            # Secrets Manager may be away; the keys at hand are good until it is back.
+            if not self._keys:
+                raise
+            logger.exception("signing_keys_not_refreshed")
+
+    def _read(self) -> dict[str, _Key]:
+        secret_id = get_settings().jwt_secret_id
+        if not secret_id:
+            raise RuntimeError("settings are missing or unfit: JWT_SECRET_ID: Field required")
         client = get_client("secretsmanager")
         keys = {}
         for stage in _STAGES:
             try:
-                value = client.get_secret_value(SecretId=get_settings().jwt_secret_id, VersionStage=stage)
+                value = client.get_secret_value(SecretId=secret_id, VersionStage=stage)
             except client.exceptions.ResourceNotFoundException:
                 if stage == "AWSCURRENT":
                     raise
                 continue
             secret = value["SecretString"]
             keys[stage] = _Key(kid=hashlib.sha256(secret.encode()).hexdigest()[:16], secret=secret)
-        self._keys, self._read_at = keys, time.monotonic()
+        return keys
 
 
 @cache

@@ -1,6 +1,6 @@
 """A consumer function's batch: each event's effect once, however often it is delivered."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from sqlalchemy.dialects.mysql import insert
@@ -11,7 +11,7 @@ from common.errors import UnavailableError
 from common.events import TOPOLOGY, Event, ProcessedEvent, by_event, channels_of
 from common.observability import logger, trace
 
-Apply = Callable[[Session, Event], None]
+Apply = Callable[[Session, list[Event]], None]
 
 
 def consume(consumer: str, payload: Mapping[str, Any], apply: Apply, *, order: Callable[[Event], Any] | None = None) -> dict[str, Any]:
@@ -25,7 +25,7 @@ def consume(consumer: str, payload: Mapping[str, Any], apply: Apply, *, order: C
     events = list(by_event(payload))
     try:
         in_order = sorted(events, key=order) if order else events
-        in_transaction(lambda session: _apply_all(session, consumer, in_order, apply))
+        in_transaction(lambda session: _apply_new(session, consumer, in_order, apply))
     except UnavailableError:
         raise
     except Exception:  # noqa: BLE001  # one of the events is at fault; each alone will tell which
@@ -36,18 +36,24 @@ def consume(consumer: str, payload: Mapping[str, Any], apply: Apply, *, order: C
     return {"batchItemFailures": []}
 
 
-def _apply_all(session: Session, consumer: str, events: Iterable[Event], apply: Apply) -> None:
+def traced(events: Iterable[Event]) -> Iterator[Event]:
+    """Each event, with what is done about it under its own trace."""
     for event in events:
-        if _is_new(session, consumer, event["event_id"]):
-            with trace(event.get("trace_id")):
-                _check_channel(consumer, event)
-                apply(session, event)
-    session.flush()
+        with trace(event.get("trace_id")):
+            yield event
+
+
+def _apply_new(session: Session, consumer: str, events: list[Event], apply: Apply) -> None:
+    for event in events:
+        _check_type(consumer, event)
+    new = _note_processed(session, consumer, {event["event_id"]: event for event in events}) if events else []
+    if new:
+        apply(session, new)
 
 
 def _apply_alone(consumer: str, event: Event, apply: Apply) -> dict[str, str] | None:
     try:
-        in_transaction(lambda session: _apply_all(session, consumer, [event], apply))
+        in_transaction(lambda session: _apply_new(session, consumer, [event], apply))
     except UnavailableError:
         raise
     except Exception as error:  # noqa: BLE001  # whatever an event runs into is its failure, told to the bridge
@@ -56,13 +62,27 @@ def _apply_alone(consumer: str, event: Event, apply: Apply) -> dict[str, str] | 
     return None
 
 
-def _is_new(session: Session, consumer: str, event_id: str) -> bool:
-    """Note the event as processed. A concurrent delivery of it waits here for the first one's commit."""
-    statement = insert(ProcessedEvent).prefix_with("IGNORE").values(consumer=consumer, event_id=event_id, processed_at=utc_now())
-    return affected_rows(session.execute(statement)) > 0
+def _note_processed(session: Session, consumer: str, events: dict[str, Event]) -> list[Event]:
+    """Note the events as processed and give those that were not yet; one statement does for a batch of new ones.
+
+    A concurrent delivery of one of them waits here for the first one's commit, and then counts as had.
+    """
+    savepoint = session.begin_nested()
+    if affected_rows(_note(session, consumer, events)) == len(events):
+        savepoint.commit()
+        return list(events.values())
+    # Some were had before: which, is told by noting them one by one.
+    savepoint.rollback()
+    return [event for event_id, event in events.items() if affected_rows(_note(session, consumer, [event_id]))]
 
 
-def _check_channel(consumer: str, event: Event) -> None:
+def _note(session: Session, consumer: str, event_ids: Iterable[str]) -> Any:
+    now = utc_now()
+    rows = [{"consumer": consumer, "event_id": event_id, "processed_at": now} for event_id in event_ids]
+    return session.execute(insert(ProcessedEvent).prefix_with("IGNORE").values(rows))
+
+
+def _check_type(consumer: str, event: Event) -> None:
     expected = {event_type for name in channels_of(consumer) for event_type in TOPOLOGY[name].event_types}
     if event.get("event_type") not in expected:
         raise ValueError(f"{consumer} does not consume {event.get('event_type')!r}")

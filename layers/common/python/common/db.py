@@ -22,6 +22,10 @@ Result = TypeVar("Result")
 
 # https://mariadb.com/kb/en/mariadb-error-code-reference/
 _DEADLOCK, _LOCK_WAIT_TIMEOUT = 1213, 1205
+# MySQL's for a violated CHECK, which PyMySQL takes for an operational error; MariaDB's own is an integrity error to it.
+_CHECK_VIOLATED = 3819
+# Waiting for a row ends well before a function's own time does, and is then tried again as a whole.
+_INIT = "SET time_zone = '+00:00', innodb_lock_wait_timeout = 5"
 _DUPLICATE, _ROW_IS_REFERENCED, _NO_REFERENCED_ROW = 1062, 1451, 1452
 
 
@@ -70,8 +74,13 @@ def get_engine() -> Engine:
         max_overflow=1,
         pool_pre_ping=True,
         isolation_level="READ COMMITTED",
-        connect_args={"connect_timeout": 3, "read_timeout": 25, "write_timeout": 25, "init_command": "SET time_zone = '+00:00'"},
+        connect_args={"connect_timeout": 3, "read_timeout": 10, "write_timeout": 10, "init_command": _INIT},
     )
+
+
+def before_commit(session: Session, action: Callable[[], object]) -> None:
+    """Have `action` done as the last part of the session's transaction: for rows that are best written all at once."""
+    session.info.setdefault("before_commit", []).append(action)
 
 
 def after_commit(session: Session, action: Callable[[], object]) -> None:
@@ -89,9 +98,11 @@ def transaction() -> Iterator[Session]:
         with Session(get_engine(), expire_on_commit=False) as session:
             with session.begin():
                 yield session
+                for action in session.info.pop("before_commit", []):
+                    action()
             actions = session.info.pop("after_commit", [])
     except (OperationalError, InterfaceError) as error:
-        if is_lock_conflict(error):
+        if is_lock_conflict(error) or mysql_error_number(error) == _CHECK_VIOLATED:
             raise
         logger.warning("database_unavailable", error=str(error.orig))
         raise UnavailableError("the database cannot be reached", code="database_unavailable") from error
@@ -114,6 +125,8 @@ def in_transaction(effect: Callable[[Session], Result]) -> Result:
             with attempt, transaction() as session:
                 return effect(session)
     except OperationalError as error:
+        if not is_lock_conflict(error):
+            raise
         raise UnavailableError("the database is too busy with the same rows", code="lock_conflict") from error
     raise AssertionError("a retry context ends with a result or an error")
 

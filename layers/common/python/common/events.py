@@ -11,13 +11,13 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, String, Text
+from sqlalchemy import BigInteger, String, Text, insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from common.db import Base, UtcDateTime, after_commit, utc_now
+from common.db import Base, UtcDateTime, after_commit, before_commit, utc_now
 from common.observability import current_trace_id
 from common.redis_client import try_redis
-from common.topology import CONSUMERS, TOPOLOGY, Channel, Event, channel_of, channels_of, consumer_function
+from common.topology import CONSUMERS, TOPOLOGY, Channel, Event, channel_of, channels_of, consumer_function, of_channel
 
 __all__ = [
     "CONSUMERS",
@@ -35,6 +35,7 @@ __all__ = [
     "entity_of",
     "first_event_id",
     "new_event_id",
+    "of_channel",
 ]
 
 
@@ -107,21 +108,21 @@ def emit(session: Session, event_type: str, fields: Mapping[str, Any]) -> str:
         "trace_id": current_trace_id(),
     }
     payload = json.dumps(event, separators=(",", ":"), ensure_ascii=False)
-    session.add(OutboxRow(event_id=event_id, channel=channel, payload=payload, trace_id=event["trace_id"], created_at=now))
-    pending: list[tuple[str, str]] = session.info.setdefault("to_publish", [])
-    if not pending:
-        after_commit(session, lambda: _publish(pending))
-    pending.append((channel, payload))
+    emitted: list[dict[str, Any]] = session.info.setdefault("emitted", [])
+    if not emitted:
+        before_commit(session, lambda: session.execute(insert(OutboxRow), emitted))
+        after_commit(session, lambda: _publish(emitted))
+    emitted.append({"event_id": event_id, "channel": channel, "payload": payload, "trace_id": event["trace_id"], "created_at": now})
     return event_id
 
 
-def _publish(messages: list[tuple[str, str]]) -> None:
+def _publish(emitted: list[dict[str, Any]]) -> None:
     """Wake the consumers, in one round trip; the bridge's sweeper covers for a Redis that is away."""
 
     def send(client: Any) -> None:
         pipeline = client.pipeline(transaction=False)
-        for channel, payload in messages:
-            pipeline.publish(channel, payload)
+        for row in emitted:
+            pipeline.publish(row["channel"], row["payload"])
         pipeline.execute()
 
     try_redis(send, None)

@@ -161,9 +161,13 @@ class ServiceApp(Chalice):
         except ValidationError as error:
             raise InvalidError.from_pydantic(error) from None
 
-    def create(self, effect: Effect, *, location: str | None = None) -> Response:
-        """201 with what `effect` created, once per Idempotency-Key. `location` is the path that the new id is put behind."""
-        document, headers = self._once(effect)
+    def create(self, effect: Effect, *, location: str | None = None, fingerprint: Mapping[str, Any] | None = None) -> Response:
+        """201 with what `effect` created, once per Idempotency-Key.
+
+        `location` is the path that the new id is put behind. `fingerprint` is what tells two requests of one key apart, where
+        that is not to be the whole body.
+        """
+        document, headers = self._once(effect, json.dumps(fingerprint).encode() if fingerprint is not None else None)
         if location:
             headers["Location"] = f"{location}/{document['id']}"
         return json_response(document, status=201, headers=headers)
@@ -173,13 +177,13 @@ class ServiceApp(Chalice):
         document, headers = self._once(effect)
         return json_response(document, headers=headers)
 
-    def _once(self, effect: Effect) -> tuple[dict[str, Any], dict[str, str]]:
+    def _once(self, effect: Effect, fingerprint: bytes | None = None) -> tuple[dict[str, Any], dict[str, str]]:
         request = self.current_request
         context = request.context.get("authorizer") or {}
         attempt = Attempt(
             scope=f"{context.get('user_id', '-')} {request.method} {_path_of(request)}"[:120],
             key=request.headers.get("idempotency-key"),
-            payload=_raw_body(request),
+            payload=fingerprint if fingerprint is not None else _raw_body(request),
         )
         document, replayed = attempt.run(effect)
         return document, {"Idempotency-Replayed": "true"} if replayed else {}

@@ -16,7 +16,7 @@ Result = TypeVar("Result")
 
 # In memory, since this is the breaker that guards the place where the others keep their state. Short, because
 # finding out that Redis is back costs one refused connection.
-_guard = pybreaker.CircuitBreaker(fail_max=3, reset_timeout=1, name="redis", throw_new_error_on_trip=False)
+_guard = pybreaker.CircuitBreaker(fail_max=1, reset_timeout=1, name="redis", throw_new_error_on_trip=False)
 _failures = 0
 _connections = 0
 
@@ -33,7 +33,8 @@ def get_redis() -> "redis.Redis":
         socket_connect_timeout=0.2,
         socket_timeout=0.25,
         health_check_interval=0,
-        retry=Retry(NoBackoff(), 1),
+        # A connection that Redis closed is tried again at once; one that hangs is not waited for twice.
+        retry=Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,)),
         redis_connect_func=_connected,  # type: ignore[arg-type]  # redis-py annotates it without the connection it passes
     )
 

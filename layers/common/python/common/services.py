@@ -106,11 +106,17 @@ class Directory:
             found |= {entity["id"]: entity for entity in document[self._plural]}
         return found
 
-    def heal(self, entity_event: Mapping[str, Any]) -> None:
-        """Put right what a missed invalidation left in the cache, now that the change is heard of by its event."""
-        entity = entity_of(self._service, entity_event)
-        if entity_event["event_type"].endswith("_deleted"):
-            self._cache.bury(entity["id"], entity["version"])
-        else:
-            self._cache.put([entity], insist=True)
+    def heal(self, entity_events: Iterable[Mapping[str, Any]]) -> None:
+        """Put right what missed invalidations left in the cache, now that the changes are heard of by their events."""
+        events = list(entity_events)
+        if not events:
+            return
+        changed = []
+        for event in events:
+            entity = entity_of(self._service, event)
+            if event["event_type"].endswith("_deleted"):
+                self._cache.bury(entity["id"], entity["version"])
+            else:
+                changed.append(entity)
+        self._cache.put(changed, insist=True)
         self._cache.void_lists()

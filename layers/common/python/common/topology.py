@@ -1,6 +1,6 @@
 """Who tells whom what. Apart from the outbox, so that a process which needs the names alone starts without SQLAlchemy."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,6 +48,11 @@ def channel_of(event_type: str) -> Channel:
         if event_type in channel.event_types:
             return channel
     raise KeyError(event_type)
+
+
+def of_channel(name: str, events: Iterable[Event]) -> list[Event]:
+    """Those of the events that are told on a channel."""
+    return [event for event in events if event["event_type"] in TOPOLOGY[name].event_types]
 
 
 def consumer_function(stack_name: str, consumer: str) -> str:
