@@ -38,9 +38,16 @@ class Tail:
 
     def begin(self, connection: Database) -> None:
         """Start at the table's end as it is now. What is not visible yet among the latest ids may still become so."""
-        ids = sorted(row["id"] for row in self._rows(connection, f"ORDER BY id DESC LIMIT {_LOOK_BACK}", {}, columns="id"))
+        aged = f"created_at < UTC_TIMESTAMP(6) - INTERVAL {HOLE_SECONDS} SECOND"
+        rows = self._rows(connection, f"ORDER BY id DESC LIMIT {_LOOK_BACK}", {}, columns=f"id, {aged} AS settled")
+        ids = [row["id"] for row in reversed(rows)]
         self._last, self._holes = (ids[-1] if ids else 0), {}
-        for before, after in itertools.pairwise(ids):
+        if not ids:
+            return
+        # Below an old row all is decided. Where there is none, a lower id than the lowest that is visible may be on its way.
+        settled = next((row["id"] for row in rows if row["settled"]), None)
+        begin = settled if settled is not None else max(0, ids[0] - _LOOK_BACK)
+        for before, after in itertools.pairwise([begin, *(visible for visible in ids if visible > begin)]):
             self._note_holes(before, after)
 
     def read(self, connection: Database, limit: int) -> Sequence[Row]:

@@ -49,6 +49,11 @@ class Writer:
     def commit(self) -> None:
         self.connection.commit()
 
+    def last_id(self) -> int:
+        with self.connection.cursor() as cursor:
+            cursor.execute("SELECT MAX(id) FROM outbox")
+            return int(cursor.fetchone()[0])
+
     def rollback(self) -> None:
         self.connection.rollback()
 
