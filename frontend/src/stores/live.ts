@@ -45,9 +45,10 @@ export const useLive = defineStore('live', () => {
     }
     if (message.event !== 'message') return
     const event = JSON.parse(message.data) as LiveEvent
-    // A resumed stream may repeat some.
-    if (seen.has(event.event_id)) return
-    seen.add(event.event_id)
+    // A resumed stream may repeat some. A movement bears the id of the event that caused it, hence the channel.
+    const identity = `${event.channel} ${event.event_id}`
+    if (seen.has(identity)) return
+    seen.add(identity)
     if (seen.size > REMEMBERED) seen.delete(seen.values().next().value as string)
     onEvent.forEach((handler) => handler(event))
   }
