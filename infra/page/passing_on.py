@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import time
 import uuid
 from typing import TYPE_CHECKING
 
@@ -21,10 +23,11 @@ _HOP_BY_HOP = frozenset(
 
 
 class Upstream:
-    """A server behind the page."""
+    """A server behind the page; for one that may be starting again one has `patience`, in seconds."""
 
-    def __init__(self, client: httpx.AsyncClient) -> None:
+    def __init__(self, client: httpx.AsyncClient, patience: float = 0) -> None:
         self._client = client
+        self._patience = patience
 
     async def answer(self, request: Request) -> Response:
         """Its answer, status and headers untouched, streamed; 502 in the API's own form where there is none."""
@@ -33,7 +36,7 @@ class Upstream:
         has_body = "content-length" in request.headers or "transfer-encoding" in request.headers
         passed = self._client.build_request(request.method, url, headers=headers, content=request.stream() if has_body else None)
         try:
-            answer = await self._client.send(passed, stream=True)
+            answer = await self._send(passed)
         except httpx.TimeoutException:
             return _problem(request, 504, "gateway_timeout", "the API did not answer in time")
         except httpx.TransportError:
@@ -43,6 +46,17 @@ class Upstream:
             (name.lower(), value) for name, value in answer.headers.raw if name.lower().decode("latin-1") not in _HOP_BY_HOP
         ]
         return response
+
+    async def _send(self, request: httpx.Request) -> httpx.Response:
+        """Its answer; a server that is just starting is waited for, for as long as there is patience."""
+        deadline = time.monotonic() + self._patience
+        while True:
+            try:
+                return await self._client.send(request, stream=True)
+            except httpx.ConnectError:
+                if time.monotonic() > deadline:
+                    raise
+                await asyncio.sleep(0.1)
 
 
 def _url_of(request: Request) -> httpx.URL:

@@ -19,6 +19,8 @@ class PageSettings(BaseSettings):
 
     # A function has 29 seconds; a stream is silent for 15 at most.
     answer_seconds: float = 40.0
+    # Their server is started again within seconds when it dies: a client had better wait than come back.
+    live_events_patience: float = 8.0
     connections: int = 300
     stop_seconds: int = 3
 

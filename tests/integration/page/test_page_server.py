@@ -57,7 +57,7 @@ def files(tmp_path):
 
 @pytest.fixture
 def ask(api_url, files):
-    settings = PageSettings(port=1, gateway_url=api_url, live_events_url="http://127.0.0.1:9", files=files)
+    settings = PageSettings(port=1, gateway_url=api_url, live_events_url="http://127.0.0.1:9", files=files, live_events_patience=0.2)
 
     def asking(path, method="GET", **rest):
         async def request():
