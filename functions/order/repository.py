@@ -1,15 +1,15 @@
 """The only SQL of this service."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, get_args
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from common.paging import read_page
-from common.statistics import figures, over_time, top_products
+from common.statistics import figures, figures_of, in_buckets, over_time, top_products, total
 from order.models import Order
-from order.schemas import SOLD, OrderQuery, StatisticsQuery
+from order.schemas import SOLD, OrderQuery, StatisticsQuery, Status
 
 
 def get(session: Session, order_id: int) -> Order | None:
@@ -78,10 +78,11 @@ def statistics(session: Session, query: StatisticsQuery) -> dict[str, Any]:
         rows = rows.where(Order.product_id == query.product_id)
     if query.customer_id is not None:
         rows = rows.where(Order.customer_id == query.customer_id)
+    found = in_buckets(session, rows, Order.timestamp, query, Order.status)
     sold = rows.where(Order.status.in_(SOLD))
     return {
-        "by_status": [dict(row._mapping) for row in session.execute(rows.add_columns(Order.status).group_by(Order.status))],  # noqa: SLF001
-        "over_time": over_time(session, sold, Order.timestamp, query),
+        "by_status": [{"status": status, **total(figures_of(row) for row in found if row.status == status)} for status in get_args(Status)],
+        "over_time": over_time([row for row in found if row.status in SOLD], query),
         "top_by_value": top_products(session, sold, Order, "value", query.top),
         "top_by_quantity": top_products(session, sold, Order, "quantity", query.top),
     }

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
-from typing import Any, get_args
+from typing import Any
 
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
@@ -48,21 +48,16 @@ def list_orders(query: OrderQuery) -> dict[str, Any]:
 
 
 def statistics(query: StatisticsQuery) -> dict[str, Any]:
-    """What was ordered and sold in a period; every status is there, those of no order with zeros."""
-    since, until = query.period()
-    with transaction() as session:
-        found = repository.statistics(session, query)
-    by_status = {row["status"]: row for row in found.pop("by_status")}
-    nothing = total([])
-    whole = {
-        "since": since,
-        "until": until,
-        "by": query.by,
-        "by_status": [{"status": status, **nothing, **by_status.get(status, {})} for status in get_args(Status)],
-        **total(found["over_time"]),
-        **found,
-    }
-    return OrderStatistics.model_validate(whole).document()
+    """What was ordered and sold in a period."""
+
+    def load() -> dict[str, Any]:
+        since, until = query.period()
+        with transaction() as session:
+            found = repository.statistics(session, query)
+        whole = {"since": since, "until": until, "by": query.by, **total(found["over_time"]), **found}
+        return OrderStatistics.model_validate(whole).document()
+
+    return _CACHE.listed(query.key(), load)
 
 
 def create_order(session: Session, new: OrderIn) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from common.paging import read_page
-from common.statistics import figures, over_time, top_products
+from common.statistics import figures, in_buckets, over_time, top_products
 from procurement.models import Procurement
 from procurement.schemas import ProcurementQuery, StatisticsQuery
 
@@ -54,7 +54,7 @@ def statistics(session: Session, query: StatisticsQuery) -> dict[str, Any]:
     if query.supplier_id is not None:
         rows = rows.where(Procurement.supplier_id == query.supplier_id)
     return {
-        "over_time": over_time(session, rows, Procurement.timestamp, query),
+        "over_time": over_time(in_buckets(session, rows, Procurement.timestamp, query), query),
         "top_by_value": top_products(session, rows, Procurement, "value", query.top),
         "top_by_quantity": top_products(session, rows, Procurement, "quantity", query.top),
     }

@@ -49,11 +49,15 @@ def list_procurements(query: ProcurementQuery) -> dict[str, Any]:
 
 def statistics(query: StatisticsQuery) -> dict[str, Any]:
     """What was procured in a period."""
-    since, until = query.period()
-    with transaction() as session:
-        found = repository.statistics(session, query)
-    whole = {"since": since, "until": until, "by": query.by, **total(found["over_time"]), **found}
-    return PeriodStatistics.model_validate(whole).document()
+
+    def load() -> dict[str, Any]:
+        since, until = query.period()
+        with transaction() as session:
+            found = repository.statistics(session, query)
+        whole = {"since": since, "until": until, "by": query.by, **total(found["over_time"]), **found}
+        return PeriodStatistics.model_validate(whole).document()
+
+    return _CACHE.listed(query.key(), load)
 
 
 def create_procurement(session: Session, new: ProcurementIn) -> dict[str, Any]:

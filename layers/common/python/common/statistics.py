@@ -1,12 +1,13 @@
 """What a period of deals (orders, procurements) came to: over time, and by product."""
 
-from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
-from sqlalchemy import Select, func, select, text
+from pydantic import Field, PrivateAttr, model_validator
+from sqlalchemy import Row, Select, func, select, text
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from common.db import utc_now
@@ -27,21 +28,25 @@ class PeriodQuery(Payload):
     top: Annotated[int, Field(ge=1, le=50)] = 10
     product_id: int | None = None
 
+    _asked_at: datetime = PrivateAttr(default_factory=utc_now)
+
     @model_validator(mode="after")
     def _bounded(self) -> "PeriodQuery":
-        # What "now" is, is decided once.
-        self.until = self.until or utc_now()
-        self.since, until = self.period()
-        if self.since >= until:
+        since, until = self.period()
+        if since >= until:
             raise ValueError("since must be before until")
-        if (until - self.since) / _bucket(self.by) > MAX_BUCKETS:
+        if (until - since) / _bucket(self.by) > MAX_BUCKETS:
             raise ValueError(f"the period has more than {MAX_BUCKETS} {self.by}s")
         return self
 
     def period(self) -> tuple[datetime, datetime]:
         """Since when, until when."""
-        until = self.until or utc_now()
+        until = self.until or self._asked_at
         return self.since or self._beginning(until) - _bucket(self.by) * (_DEFAULT_BUCKETS[self.by] - 1), until
+
+    def key(self) -> dict[str, Any]:
+        """What the answer is kept under, for as long as no deal is made: one that asks until now is the same as one a moment ago."""
+        return {"statistics": self.model_dump(), "since": self.period()[0]}
 
     def _beginning(self, moment: datetime) -> datetime:
         """When the day or hour of a moment began."""
@@ -92,18 +97,26 @@ def figures(deal: Any) -> tuple[Any, Any, Any]:
     )
 
 
-def over_time(session: Session, deals: Select[Any], moment: InstrumentedAttribute[datetime], query: PeriodQuery) -> list[dict[str, Any]]:
-    """`deals` (which selects figures) by day or hour, those without any deal as well."""
-    seconds, offset = int(_bucket(query.by).total_seconds()), query.utc_offset * 60
-    # Numbered from the epoch, where 1970-01-01 00:00 is by those clocks.
-    number = func.floor((func.timestampdiff(text("SECOND"), text("'1970-01-01'"), moment) + offset) / seconds)
-    found = {int(row.number): row for row in session.execute(deals.add_columns(number.label("number")).group_by(text("number")))}
+def in_buckets(
+    session: Session, deals: Select[Any], moment: InstrumentedAttribute[datetime], query: PeriodQuery, *by: InstrumentedAttribute[Any]
+) -> Sequence[Row[Any]]:
+    """`deals` (which selects figures) by the `number` of their day or hour, and by what else they are told apart."""
+    # Numbered from the epoch, where 1970-01-01 00:00 is by the asker's clocks.
+    since_epoch = func.timestampdiff(text("SECOND"), text("'1970-01-01'"), moment) + query.utc_offset * 60
+    number = func.floor(since_epoch / _seconds(query)).label("number")
+    return session.execute(deals.add_columns(number, *by).group_by(text("number"), *by)).all()
+
+
+def over_time(rows: Iterable[Row[Any]], query: PeriodQuery) -> list[dict[str, Any]]:
+    """What `in_buckets` found, for every day or hour of the period."""
+    found: dict[int, list[dict[str, Any]]] = defaultdict(list)
+    for row in rows:
+        found[int(row.number)].append(figures_of(row))
+    seconds, offset = _seconds(query), query.utc_offset * 60
     since, until = query.period()
     first = (int(since.timestamp()) + offset) // seconds
     last = (int((until - timedelta(microseconds=1)).timestamp()) + offset) // seconds
-    return [
-        {"start": datetime.fromtimestamp(n * seconds - offset, since.tzinfo), **_figures_of(found.get(n))} for n in range(first, last + 1)
-    ]
+    return [{"start": datetime.fromtimestamp(n * seconds - offset, UTC), **total(found[n])} for n in range(first, last + 1)]
 
 
 def top_products(session: Session, deals: Select[Any], deal: Any, by: str, limit: int) -> list[dict[str, Any]]:
@@ -117,7 +130,7 @@ def top_products(session: Session, deals: Select[Any], deal: Any, by: str, limit
             "product_id": row.product_id,
             "product_code": names[row.product_id].product_code,
             "product_name": names[row.product_id].product_name,
-            **_figures_of(row),
+            **figures_of(row),
         }
         for row in rows
     ]
@@ -133,10 +146,13 @@ def total(buckets: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _figures_of(row: Any) -> dict[str, Any]:
-    if row is None:
-        return {"count": 0, "quantity": Decimal(0), "value": Decimal(0)}
+def figures_of(row: Any) -> dict[str, Any]:
+    """The figures in a row."""
     return {"count": row.count, "quantity": Decimal(row.quantity), "value": Decimal(row.value)}
+
+
+def _seconds(query: PeriodQuery) -> int:
+    return int(_bucket(query.by).total_seconds())
 
 
 def _bucket(by: str) -> timedelta:
