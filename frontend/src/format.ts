@@ -5,6 +5,7 @@ const locale = (import.meta.env.VITE_LOCALE as string | undefined) ?? navigator.
 
 const money = new Intl.NumberFormat(locale, { style: 'currency', currency, currencyDisplay: 'narrowSymbol' })
 const moneyShort = new Intl.NumberFormat(locale, { style: 'currency', currency, currencyDisplay: 'narrowSymbol', notation: 'compact', maximumFractionDigits: 1 })
+const moneyWhole = new Intl.NumberFormat(locale, { style: 'currency', currency, currencyDisplay: 'narrowSymbol', maximumFractionDigits: 0 })
 const number = new Intl.NumberFormat(locale, { maximumFractionDigits: 3 })
 const numberShort = new Intl.NumberFormat(locale, { notation: 'compact', maximumFractionDigits: 1 })
 const signed = new Intl.NumberFormat(locale, { maximumFractionDigits: 3, signDisplay: 'exceptZero' })
@@ -19,6 +20,8 @@ const relative = new Intl.RelativeTimeFormat(locale, { numeric: 'auto', style: '
 
 export const formatMoney = (value: number): string => money.format(value)
 export const formatMoneyShort = (value: number): string => (Math.abs(value) < 10_000 ? money.format(value) : moneyShort.format(value))
+/** For axes: no cents. */
+export const formatMoneyAxis = (value: number): string => (Math.abs(value) < 10_000 ? moneyWhole.format(value) : moneyShort.format(value))
 export const formatNumber = (value: number): string => number.format(value)
 export const formatNumberShort = (value: number): string => (Math.abs(value) < 10_000 ? number.format(value) : numberShort.format(value))
 export const formatSigned = (value: number): string => signed.format(value)

@@ -99,7 +99,7 @@ export const t = {
     title: 'Storages', search: 'Search product name or code', empty: 'No stock yet', emptyHint: 'Stock comes with the first procurement, or as an opening stock.', lowOnly: 'Low only', set: 'Change stock', low: 'Low', out: 'Out',
     reconciled: 'Ledger adds up', mismatched: (n: number) => `${plural(n, 'product does', 'products do')} not add up`, reconciledHint: 'Every product’s stock equals the sum of its movements', reconciling: 'Checking the ledger',
     modeSet: 'Counted', modeMove: 'Add or take', counted: 'Counted quantity', delta: 'Change by', deltaHint: 'Below zero takes away: -3', becomes: (from: string, to: string) => `${from} becomes ${to}`, wouldBeNegative: (n: number) => `Only ${formatNumber(n)} in stock.`,
-    saved: (name: string, to: string) => `${name}: now ${to}`, movements: 'Movements', changedMeanwhile: (n: string) => `The stock changed meanwhile: it is ${n} now.`, lowSince: (when: string) => `Low since ${when}`, note: 'Note (optional)', noteHint: 'For those who read the ledger later', mode: 'How',
+    saved: (name: string, to: string) => `${name}: now ${to}`, movements: 'Movements', changedMeanwhile: (n: string) => `The stock changed meanwhile: it is ${n} now.`, lowSinceLabel: 'Low since', note: 'Note (optional)', noteHint: 'For those who read the ledger later', mode: 'How',
     reasons: { opening: 'Opening stock', procurement: 'Procurement', order: 'Order', cancellation: 'Cancellation', return: 'Return', correction: 'Correction', damage: 'Damage', count: 'Count' },
     open: 'Opening stock', noStorage: 'No stock record yet', openHint: 'How much is there to begin with?',
   },

@@ -32,7 +32,7 @@ export function chartOption(data: ChartData, color: (name: string) => string): E
   return {
     animationDuration: 300,
     animationDurationUpdate: 200,
-    textStyle: { fontFamily: 'inherit' },
+    textStyle: { fontFamily: color('--font') },
     grid: { left: 4, right: ranking ? 76 : 12, top: 12, bottom: 4, containLabel: true },
     tooltip: {
       trigger: 'axis',
@@ -40,7 +40,7 @@ export function chartOption(data: ChartData, color: (name: string) => string): E
       axisPointer: { type: line ? 'line' : 'shadow', lineStyle: { color: color('--line-strong') }, shadowStyle: { color: color('--line'), opacity: 0.4 } },
       backgroundColor: color('--raised'),
       borderColor: color('--line-strong'),
-      textStyle: { color: color('--text'), fontSize: 13 },
+      textStyle: { color: color('--text'), fontSize: 13, fontFamily: color('--font') },
       valueFormatter: (value: unknown) => data.format(Number(value)),
     },
     xAxis: ranking ? numbers : names,

@@ -1,5 +1,5 @@
 import { get, list } from '@/api/client'
-import type { Alert, StockStatistics, SystemEvent, TradeStatistics } from '@/api/types'
+import type { Alert, Product, StockStatistics, SystemEvent, TradeStatistics } from '@/api/types'
 import { getProduct } from '@/pages/products/api'
 
 /** Minutes east of UTC, for the server to know where our days begin. */
@@ -22,7 +22,13 @@ export function salesOfMonth(signal?: AbortSignal): Promise<TradeStatistics> {
   return get('/api/orders/statistics', { since: since.toISOString(), by: 'day', utc_offset: utcOffset(), top: 8 }, signal)
 }
 
-export const latestEvents = async (signal?: AbortSignal): Promise<SystemEvent[]> => (await list<SystemEvent>('/api/system/events', 'events', { limit: 9 }, signal)).items
+/** The latest events, and the names of the products they are about. */
+export async function latestEvents(signal?: AbortSignal): Promise<{ events: SystemEvent[]; names: Map<number, string> }> {
+  const events = (await list<SystemEvent>('/api/system/events', 'events', { limit: 9 }, signal)).items
+  const ids = [...new Set(events.flatMap(({ payload }) => (typeof payload.product_id === 'number' ? [payload.product_id] : [])))]
+  const products = ids.length > 0 ? await list<Product>('/api/products', 'products', { ids: ids.join(','), limit: 500 }, signal).catch(() => null) : null
+  return { events, names: new Map(products?.items.map((product) => [product.id, product.name])) }
+}
 
 export interface NamedAlert extends Alert {
   name: string
