@@ -60,10 +60,12 @@ local-%: ## Run one service alone for a debugger, against the running MySQL and 
 ##@ Prove
 
 .PHONY: test
-test: install ## Run all checks and tests, on ports and data of their own
+test: install page browser ## Run all checks and tests, on ports and data of their own
 	@$(MAKE) --no-print-directory check
 	@printf '\n== Unit tests ==\n'
 	$(BIN)/python -m pytest tests/unit
+	@printf '\n== Page: lint, types, unit tests ==\n'
+	cd frontend && $(WITH_NODE) npm run --silent check && $(WITH_NODE) npm run --silent test
 	@printf '\n== LocalStack plugin tests ==\n'
 	$(LOCALSTACK)/bin/python -m pytest localstack/tests
 	@printf '\n== Integration tests (MariaDB, Redis) ==\n'
@@ -148,6 +150,14 @@ $(STAMPS)/page: $(PAGE_SOURCES) $(STAMPS)/page-tools
 	@echo 'Building the page'
 	@cd frontend && $(WITH_NODE) npm run --silent build
 	@touch $@
+
+.PHONY: browser
+browser:
+	@PYTHON=$(PYTHON) infra/stack/require-debian.sh chromium=chromium
+
+.PHONY: screenshots
+screenshots: up browser ## Take a picture of every view of the running page
+	@cd frontend && $(WITH_NODE) PAGE_URL=http://127.0.0.1:$$((8080 + $(or $(PORT_OFFSET),0))) npm run --silent screenshots
 
 .PHONY: openapi
 openapi: $(STAMPS)/tools ## Write the OpenAPI document anew, and the page's types that are made of it
