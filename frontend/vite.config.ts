@@ -22,6 +22,7 @@ export default defineConfig({
   build: {
     target: 'es2022',
     assetsInlineLimit: 0,
+    manifest: true,
     chunkSizeWarningLimit: 700,
     rollupOptions: {
       output: {

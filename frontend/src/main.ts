@@ -20,8 +20,8 @@ function leave(): void {
   if (!session.signedIn) return
   session.forget()
   useToasts().show({ kind: 'warning', title: t.session.ended })
-  const { fullPath, meta } = router.currentRoute.value
-  if (!meta.public) void router.push({ name: 'login', query: { next: fullPath } })
+  // The address rather than the current route: the first page may not have been reached yet.
+  if (!router.currentRoute.value.meta.public) void router.push({ name: 'login', query: { next: location.pathname + location.search } })
 }
 
 useSessionSource({ token: () => session.token, onUnauthorized: leave })

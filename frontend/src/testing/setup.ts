@@ -2,6 +2,9 @@ import { afterEach, beforeEach } from 'vitest'
 import { config } from '@vue/test-utils'
 import { createPinia, setActivePinia } from 'pinia'
 
+// jsdom lays nothing out.
+Element.prototype.scrollIntoView ??= () => undefined
+
 beforeEach(() => {
   const pinia = createPinia()
   setActivePinia(pinia)

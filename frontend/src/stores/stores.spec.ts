@@ -1,0 +1,135 @@
+import { beforeEach, describe, expect, it, vi } from 'vitest'
+import * as client from '@/api/client'
+import { useCancellations, UNDO_MS } from './cancellations'
+import { useLive } from './live'
+import { useOrderStatuses } from './orderStatuses'
+import { expiryOf, useSession } from './session'
+import { useToasts } from './toasts'
+
+const token = (exp: number): string => ['e30', btoa(JSON.stringify({ exp })), 'x'].join('.')
+
+beforeEach(() => {
+  vi.useFakeTimers({ now: Date.UTC(2026, 0, 1) })
+  return () => vi.useRealTimers()
+})
+
+describe('session', () => {
+  it('is kept for the tab, announces its end, and is not restored once over', async () => {
+    const ends = Date.now() / 1000 + 3600
+    vi.spyOn(client, 'post').mockResolvedValue({ token: token(ends), user: { username: 'ann' } })
+    const session = useSession()
+    await session.login('ann', 'long enough')
+    expect(session.signedIn).toBe(true)
+    expect(session.endsSoon).toBe(false)
+    vi.advanceTimersByTime(51 * 60_000)
+    expect(session.endsSoon).toBe(true)
+    expect(JSON.parse(sessionStorage.getItem('session') ?? '{}')).toMatchObject({ user: { username: 'ann' } })
+    session.forget()
+    expect(sessionStorage.getItem('session')).toBeNull()
+  })
+
+  it('reads no end out of what is no token', () => {
+    expect(expiryOf('nonsense')).toBeNull()
+    expect(expiryOf(token(12))).toBe(12_000)
+  })
+})
+
+describe('order statuses', () => {
+  it('only move on: a late row does not bring pending back', () => {
+    const statuses = useOrderStatuses()
+    statuses.hear({ channel: 'order_status', event_type: 'order_confirmed', event_id: '1', order_id: 7 })
+    expect(statuses.statusOf({ id: 7, status: 'pending' })).toBe('confirmed')
+    expect(statuses.statusOf({ id: 7, status: 'cancelled' })).toBe('cancelled')
+    expect(statuses.statusOf({ id: 8, status: 'pending' })).toBe('pending')
+    statuses.note(7, 'pending')
+    expect(statuses.statusOf({ id: 7, status: 'pending' })).toBe('confirmed')
+  })
+})
+
+describe('cancellations', () => {
+  it('send nothing while they can be undone', async () => {
+    const post = vi.spyOn(client, 'post').mockResolvedValue({ status: 'cancelled' })
+    const cancellations = useCancellations()
+    cancellations.request(7)
+    useToasts().messages[0]?.action?.run()
+    await vi.advanceTimersByTimeAsync(UNDO_MS * 2)
+    expect(post).not.toHaveBeenCalled()
+  })
+
+  it('are sent once when their time is over, or at once on signing out', async () => {
+    const post = vi.spyOn(client, 'post').mockResolvedValue({ status: 'cancelled' })
+    const cancellations = useCancellations()
+    cancellations.request(7)
+    cancellations.request(7)
+    await vi.advanceTimersByTimeAsync(UNDO_MS)
+    expect(post).toHaveBeenCalledTimes(1)
+    cancellations.request(8)
+    await cancellations.flush()
+    await vi.advanceTimersByTimeAsync(UNDO_MS)
+    expect(post.mock.calls.map(([path]) => path)).toEqual(['/api/orders/7/cancel', '/api/orders/8/cancel'])
+  })
+
+  it('say why when they are refused', async () => {
+    vi.spyOn(client, 'post').mockRejectedValue(new Error('no'))
+    const cancellations = useCancellations()
+    cancellations.request(7)
+    await vi.advanceTimersByTimeAsync(UNDO_MS)
+    expect(useToasts().messages.at(-1)).toMatchObject({ kind: 'error', detail: 'no' })
+    expect(cancellations.waiting.size).toBe(0)
+  })
+})
+
+describe('live', () => {
+  const message = (channel: string, event_id: string) => ({ id: '1', event: 'message', data: JSON.stringify({ channel, event_id, event_type: 'x' }) })
+
+  it('tells each event once, though a resumed stream repeats it; a movement is not its event', () => {
+    const live = useLive()
+    const heard: string[] = []
+    live.subscribe((event) => heard.push(event.channel))
+    live.handle(message('order_stock_out', 'a'))
+    live.handle(message('order_stock_out', 'a'))
+    live.handle(message('stock_movements', 'a'))
+    expect(heard).toEqual(['order_stock_out', 'stock_movements'])
+  })
+
+  it('refreshes what is shown after a reset', () => {
+    const live = useLive()
+    const refresh = vi.fn()
+    const stop = live.subscribeRefresh(refresh)
+    live.handle({ id: '9', event: 'reset', data: '{}' })
+    stop()
+    live.handle({ id: '10', event: 'reset', data: '{}' })
+    expect(refresh).toHaveBeenCalledTimes(1)
+  })
+
+  it('asks by itself where it cannot be told, resumes where it broke off, and stops asking once it is told again', async () => {
+    const asked: (string | null)[] = []
+    let refuse = true
+    vi.stubGlobal('fetch', async (_url: string, init: RequestInit) => {
+      asked.push(new Headers(init.headers).get('Last-Event-ID'))
+      if (refuse) throw new TypeError('no network')
+      const body = new ReadableStream({
+        start: (stream) => {
+          stream.enqueue(new TextEncoder().encode('id: 5\nevent: ready\ndata: {}\n\n'))
+          init.signal?.addEventListener('abort', () => stream.error(new DOMException('aborted', 'AbortError')))
+        },
+      })
+      return new Response(body, { headers: { 'content-type': 'text/event-stream' } })
+    })
+    const live = useLive()
+    const refresh = vi.fn()
+    live.subscribeRefresh(refresh)
+    live.start(() => 'token', () => undefined)
+    await vi.advanceTimersByTimeAsync(30_000)
+    expect(live.state).toBe('polling')
+    expect(refresh.mock.calls.length).toBeGreaterThan(1)
+    refuse = false
+    await vi.advanceTimersByTimeAsync(20_000)
+    expect(live.state).toBe('live')
+    // Silence for 40 s is a lost connection: the next one resumes.
+    await vi.advanceTimersByTimeAsync(60_000)
+    expect(asked.at(-1)).toBe('5')
+    live.stop()
+    vi.unstubAllGlobals()
+  })
+})

@@ -1,0 +1,53 @@
+import { expect, it } from 'vitest'
+import { each, fingerprint, KINDS, toRows } from './importKinds'
+
+it('names what is wrong with each row by itself', () => {
+  const { rows, missing } = toRows(KINDS.stock, [
+    { product_code: 'A', delta: '-2', reason: 'damage' },
+    { product_code: '', delta: 'x', reason: 'theft' },
+    { product_code: 'B', delta: '0', reason: 'count' },
+  ])
+  expect(missing).toEqual([])
+  expect(rows.map((row) => row.line)).toEqual([2, 3, 4])
+  expect(rows[0]?.errors).toEqual([])
+  expect(rows[1]?.errors).toEqual(['product_code is missing', 'delta is no number', 'reason must be one of correction, return, damage, count'])
+  expect(rows[2]?.errors).toEqual(['delta is zero'])
+})
+
+it('sees the same product twice, whatever its case', () => {
+  const row = { product_code: 'L-1', name: 'Lamp', category: 'c', price_buy: '1', price_sell: '2', measure_unit: 'piece', supplier: 'S' }
+  const { rows } = toRows(KINDS.products, [row, { ...row, product_code: 'l-1', price_buy: '-1' }])
+  expect(rows[1]?.errors).toEqual(['price_buy is below zero', 'same as line 2'])
+})
+
+it('lets stock move twice for the same product', () => {
+  const row = { product_code: 'A', delta: '1', reason: 'return' }
+  expect(toRows(KINDS.stock, [row, row]).rows.flatMap((made) => made.errors)).toEqual([])
+})
+
+it('misses columns the file does not have', () => {
+  expect(toRows(KINDS.suppliers, [{ name: 'x' }]).missing).toEqual(['city', 'address', 'contact_person'])
+})
+
+it('takes the apostrophe of a guarded cell off', () => {
+  expect(toRows(KINDS.suppliers, [{ name: "'=Alder", city: 'c', address: 'a', contact_person: 'p' }]).rows[0]?.cells.name).toBe('=Alder')
+})
+
+it('knows a file again by its content', () => {
+  expect(fingerprint('a,b\n1,2')).toBe(fingerprint('a,b\n1,2'))
+  expect(fingerprint('a,b\n1,2')).not.toBe(fingerprint('a,b\n1,3'))
+})
+
+it('does all, never more than so many at once', async () => {
+  let running = 0
+  let most = 0
+  const done: number[] = []
+  await each([1, 2, 3, 4, 5], 2, async (item) => {
+    most = Math.max(most, ++running)
+    await Promise.resolve()
+    done.push(item)
+    running -= 1
+  })
+  expect(most).toBe(2)
+  expect(done).toHaveLength(5)
+})
