@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import sys
 
 import uvicorn
 
@@ -14,8 +15,8 @@ from infra.live.server import LiveEvents
 from infra.live.settings import get_live_settings
 
 
-async def serve(heartbeats: HeartbeatSender) -> None:
-    """Serve until SIGTERM or until the supervisor is gone."""
+async def serve(heartbeats: HeartbeatSender) -> int:
+    """Serve until SIGTERM or until the supervisor is gone. Returns the process's exit code: 1 when the tables could not be read on."""
     settings = get_live_settings()
     feed = Feed(settings)
     loop = asyncio.get_running_loop()
@@ -34,11 +35,20 @@ async def serve(heartbeats: HeartbeatSender) -> None:
         server_header=False,
     )
     server = uvicorn.Server(config)
+    serving, reading = asyncio.create_task(server.serve()), asyncio.create_task(feed.run())
     beating = asyncio.create_task(_beat(server, heartbeats))
     logger.info("live_events_started", port=settings.port)
-    await server.serve()
+    await asyncio.wait({serving, reading}, return_when=asyncio.FIRST_COMPLETED)
+    broken = reading.done()
+    if broken:
+        # Not an outage, which it survives: whoever listens had better know, and the supervisor start anew.
+        logger.error("live_events_broken", exc_info=reading.exception())
+        server.should_exit = True
+    await serving
+    reading.cancel()
     beating.cancel()
     logger.info("live_events_stopped")
+    return int(broken)
 
 
 async def _beat(server: uvicorn.Server, heartbeats: HeartbeatSender) -> None:
@@ -57,7 +67,7 @@ def main() -> None:
     logger.append_keys(process="live")
     if options.parent:
         die_with_parent(options.parent)
-    asyncio.run(serve(HeartbeatSender(options.heartbeat_fd)))
+    sys.exit(asyncio.run(serve(HeartbeatSender(options.heartbeat_fd))))
 
 
 if __name__ == "__main__":

@@ -36,11 +36,11 @@ class LiveEvents:
         self._gateway = httpx.AsyncClient(base_url=settings.gateway_url, timeout=10)
 
     def app(self) -> Starlette:
-        """The application; it reads the tables for as long as it runs."""
+        """The application; somebody else runs the feed."""
         return Starlette(
             routes=[Route("/api/events", self.events, methods=["GET"]), Route("/health", self.health, methods=["GET"])],
             exception_handlers={ProblemError: _as_problem},  # type: ignore[dict-item]  # of handlers for narrower errors
-            lifespan=self._reading,
+            lifespan=self._connected,
         )
 
     async def events(self, request: Request) -> Response:
@@ -75,11 +75,9 @@ class LiveEvents:
         return float(claims["exp"]) - time.time()
 
     @contextlib.asynccontextmanager
-    async def _reading(self, _app: Starlette) -> AsyncIterator[None]:
-        async with self._gateway, asyncio.TaskGroup() as tasks:
-            reading = tasks.create_task(self._feed.run())
+    async def _connected(self, _app: Starlette) -> AsyncIterator[None]:
+        async with self._gateway:
             yield
-            reading.cancel()
 
 
 async def _as_problem(request: Request, problem: ProblemError) -> Response:
