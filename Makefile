@@ -38,8 +38,12 @@ help: ## Show this
 	@printf '\nPORT_OFFSET=n moves all ports, RUN_DIR=dir the data (.run): make up PORT_OFFSET=100 RUN_DIR=.run-100\n'
 
 .PHONY: up
-up: install ## Start the system, or bring a running one up to date: installs, migrates, deploys, warms up
+up: install page ## Start the system, or bring a running one up to date: installs, builds, migrates, deploys, warms up
 	@$(BIN)/inventory up
+
+.PHONY: dev
+dev: up ## The system, and in the foreground the page from its sources, changed in the browser as they are edited
+	@$(BIN)/inventory dev
 
 .PHONY: down
 down: install ## Stop the system gracefully; its data stays in .run
@@ -56,10 +60,12 @@ local-%: ## Run one service alone for a debugger, against the running MySQL and 
 ##@ Prove
 
 .PHONY: test
-test: install ## Run all checks and tests, on ports and data of their own
+test: install page browser ## Run all checks and tests, on ports and data of their own
 	@$(MAKE) --no-print-directory check
 	@printf '\n== Unit tests ==\n'
 	$(BIN)/python -m pytest tests/unit
+	@printf '\n== Page: lint, types, unit tests ==\n'
+	cd frontend && $(WITH_NODE) npm run --silent check && $(WITH_NODE) npm run --silent test
 	@printf '\n== LocalStack plugin tests ==\n'
 	$(LOCALSTACK)/bin/python -m pytest localstack/tests
 	@printf '\n== Integration tests (MariaDB, Redis) ==\n'
@@ -122,18 +128,55 @@ $(STAMPS)/layer: layers/dependencies/requirements.lock | $(STAMPS)/tools
 		--compile-bytecode --target $(LAYER)/python -r layers/dependencies/requirements.lock
 	@touch $@
 
+# The machine's Node where it is recent enough, else that of the lock file: a wheel, into .venv, which then comes first.
+WITH_NODE := PATH="$(CURDIR)/$(BIN):$$PATH"
+RECENT_NODE := node -e 'const [major, minor] = process.versions.node.split("."); process.exit(major > 20 || (major == 20 && minor >= 19) ? 0 : 1)'
+PAGE_SOURCES := $(shell find frontend/src frontend/public frontend/scripts frontend/index.html frontend/vite.config.ts frontend/tsconfig.json -type f 2>/dev/null)
+
+.PHONY: page
+page: $(STAMPS)/page ## Build the page, when its sources have changed
+
+$(STAMPS)/node: infra/page/requirements.lock | $(STAMPS)/tools
+	@$(RECENT_NODE) 2>/dev/null || { echo 'Installing Node into .venv'; \
+		$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r infra/page/requirements.lock; }
+	@touch $@
+
+$(STAMPS)/page-tools: frontend/package.json frontend/package-lock.json | $(STAMPS)/node
+	@echo 'Installing what builds the page into frontend/node_modules'
+	@cd frontend && $(WITH_NODE) npm ci --no-audit --no-fund --silent
+	@touch $@
+
+$(STAMPS)/page: $(PAGE_SOURCES) $(STAMPS)/page-tools
+	@echo 'Building the page'
+	@cd frontend && $(WITH_NODE) npm run --silent build
+	@touch $@
+
+.PHONY: browser
+browser:
+	@PYTHON=$(PYTHON) infra/stack/require-debian.sh chromium=chromium
+
+.PHONY: screenshots
+screenshots: up browser ## Take a picture of every view of the running page
+	@cd frontend && $(WITH_NODE) PAGE_URL=http://127.0.0.1:$$((8080 + $(or $(PORT_OFFSET),0))) npm run --silent screenshots
+
+.PHONY: openapi
+openapi: $(STAMPS)/tools ## Write the OpenAPI document anew, and the page's types that are made of it
+	@PYTHONPATH=functions:layers/common/python $(BIN)/python -m infra.openapi
+	@if [ -d frontend/node_modules ]; then cd frontend && $(WITH_NODE) npm run --silent types; fi
+
 COMPILE := pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url
 # chalice asks for what only its own packaging and prompts use; in a function it would be weight.
 NOT_IN_LAYER := pip setuptools wheel inquirer readchar blessed editor click runs xmod wcwidth jinxed ansicon async-timeout
 
 .PHONY: lock
-lock: $(STAMPS)/tools ## Resolve the three lock files anew from their requirements.in
+lock: $(STAMPS)/tools ## Resolve the four lock files anew from their requirements.in
 	$(UV) $(COMPILE) requirements.in -o requirements.lock
 	$(UV) $(COMPILE) -c requirements.lock $(NOT_IN_LAYER:%=--no-emit-package %) layers/dependencies/requirements.in -o layers/dependencies/requirements.lock
+	$(UV) $(COMPILE) infra/page/requirements.in -o infra/page/requirements.lock
 	$(UV) $(COMPILE) --exclude-newer 2026-02-20 localstack/requirements.in -o localstack/requirements.lock
 
 .PHONY: clean
 clean: ## Remove all that make built; refuses while the system runs; data in .run stays
 	@if [ -x $(BIN)/inventory ] && $(BIN)/inventory status --json | grep -q '"running": true'; then echo 'The system is running: make down' >&2; exit 1; fi
-	rm -rf .build .venv $(LOCALSTACK) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info localstack/*.egg-info
+	rm -rf .build .venv $(LOCALSTACK) frontend/node_modules frontend/dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info localstack/*.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

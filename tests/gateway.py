@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from common.events import CONSUMERS
+from tests import contract
 
 # Which service answers for which first part of a path under /api.
 SERVICES = {
@@ -21,6 +22,7 @@ SERVICES = {
     "procurements": "procurement",
     "orders": "order",
 }
+SYSTEM = ("system", "docs", "openapi.json")
 CONTEXT = SimpleNamespace(aws_request_id="test", function_name="test", memory_limit_in_mb=512, invoked_function_arn="arn:test")
 
 
@@ -50,7 +52,9 @@ class Gateway:
         query = parse_qs(parts.query, keep_blank_values=True)
         raw = body if isinstance(body, str) or body is None else json.dumps(body)
         answer = app(proxy_event(method, route, parts.path, path_parameters, query, raw, headers or {}, self.user), CONTEXT)
-        return Answer(answer["statusCode"], {k.lower(): v for k, v in answer["headers"].items()}, answer["body"])
+        answered = Answer(answer["statusCode"], {k.lower(): v for k, v in answer["headers"].items()}, answer["body"])
+        contract.check(method, route, answered)
+        return answered
 
     def get(self, url: str, **rest: Any) -> Answer:
         return self.request("GET", url, **rest)
@@ -83,7 +87,8 @@ def consumer(name: str) -> Any:
 
 def app_of(path: str) -> Any:
     """The Chalice app that answers for a path."""
-    return importlib.import_module(f"{SERVICES[path.split('/')[2]]}.app").app
+    first = path.split("/")[2]
+    return importlib.import_module(f"{'system' if first in SYSTEM else SERVICES[first]}.app").app
 
 
 def proxy_event(

@@ -1,6 +1,6 @@
 """Requests and responses."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, StringConstraints
 
@@ -37,3 +37,18 @@ class UserOut(Shape):
     username: str
     email: str
     created_at: UtcMoment
+
+
+class Session(Shape):
+    """Signed in: a token for six hours, and whose it is."""
+
+    token: str
+    user: UserOut
+
+
+class Validation(Shape):
+    """That a token is valid, and whose it is."""
+
+    valid: Literal[True]
+    user_id: int
+    username: str

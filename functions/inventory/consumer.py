@@ -20,12 +20,16 @@ def handler(payload: dict[str, Any], context: object) -> dict[str, Any]:  # noqa
 
 
 def _apply(session: Session, events: list[Event]) -> None:
-    created = [event["product_id"] for event in events if event["event_type"] == "product_created"]
-    repository.add_storages(session, created)
+    _note_prices(session, [event for event in events if event["event_type"] in {"product_created", "product_updated"}])
     _move_stock(session, of_channel("procurement_stock_in", events) + of_channel("order_stock_out", events))
     for event in traced(of_channel("inventory_alert", events)):
         _log_alert(session, event)
     products.heal(of_channel("product_events", events))
+
+
+def _note_prices(session: Session, events: list[Event]) -> None:
+    latest = {event["product_id"]: event for event in sorted(events, key=lambda event: int(event["version"]))}
+    repository.note_prices(session, [(e["product_id"], Decimal(str(e["price_buy"])), e["version"]) for e in latest.values()])
 
 
 def _move_stock(session: Session, events: list[Event]) -> None:

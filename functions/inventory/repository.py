@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Row, case, func, select
@@ -69,6 +70,37 @@ def add_storages(session: Session, product_ids: Iterable[int]) -> None:
         session.execute(insert(Storage).prefix_with("IGNORE").values(rows))
 
 
+def note_prices(session: Session, prices: Iterable[tuple[int, Decimal, int]]) -> None:
+    """Note what products cost (product_id, price, version of the product), unless a newer version was heard of before.
+
+    Storages that are not there yet are made, as by `add_storages`.
+    """
+    rows = [
+        {"product_id": product_id, "quantity": 0, "version": 0, "price_buy": price_buy, "product_version": product_version}
+        for product_id, price_buy, product_version in sorted(prices)
+    ]
+    if rows:
+        statement = insert(Storage).prefix_with("IGNORE").values(rows)
+        told = statement.inserted
+        newer = func.if_(told.product_version > Storage.product_version, told.price_buy, Storage.price_buy)
+        # In this order: the second assignment is not to be seen by the first.
+        changed = [("price_buy", newer), ("product_version", func.greatest(told.product_version, Storage.product_version))]
+        session.execute(statement.on_duplicate_key_update(changed))
+
+
+def statistics(session: Session) -> Row[Any]:
+    """All storages in figures."""
+    return session.execute(
+        select(
+            func.count().label("storages"),
+            func.coalesce(func.sum(Storage.quantity), 0).label("quantity"),
+            func.coalesce(func.sum(Storage.quantity * Storage.price_buy), 0).label("value"),
+            func.coalesce(func.sum(case((Storage.quantity < LOW_STOCK, 1), else_=0)), 0).label("low"),
+            func.coalesce(func.sum(case((Storage.quantity == 0, 1), else_=0)), 0).label("empty"),
+        )
+    ).one()
+
+
 def write_storages(session: Session, storages: Iterable[Storage]) -> None:
     """Write storages that the caller locked, all in one statement: each meets its own row."""
     columns = ("id", "product_id", "quantity", "version", "low_since")
@@ -105,15 +137,21 @@ def page(session: Session, query: StorageQuery, product_ids: Iterable[int] | Non
         rows = rows.where(Storage.product_id.in_(list(product_ids)))
     if query.product_id is not None:
         rows = rows.where(Storage.product_id == query.product_id)
+    if query.product_ids is not None:
+        rows = rows.where(Storage.product_id.in_(query.product_ids))
     if query.low is not None:
         rows = rows.where(Storage.quantity < LOW_STOCK if query.low else Storage.quantity >= LOW_STOCK)
     columns = {name: getattr(Storage, name) for name in query.sortable}
     return read_page(session, rows, query.model_copy(update={"q": None}), columns=columns)
 
 
-def movements(session: Session, product_id: int, query: MovementQuery) -> tuple[list[StockMovement], int]:
-    """A page of a product's ledger."""
-    rows = select(StockMovement).filter_by(product_id=product_id)
+def movements(session: Session, query: MovementQuery) -> tuple[list[StockMovement], int]:
+    """A page of the ledger."""
+    rows = select(StockMovement)
+    if query.product_id is not None:
+        rows = rows.filter_by(product_id=query.product_id)
+    if query.event_ids is not None:
+        rows = rows.where(StockMovement.event_id.in_(query.event_ids))
     if query.reason is not None:
         rows = rows.filter_by(reason=query.reason)
     return read_page(session, rows, query, columns={"id": StockMovement.id}, searched=(StockMovement.reference,))

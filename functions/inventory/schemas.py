@@ -4,8 +4,8 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from common.fields import MAX_ID, Delta, Id, Number, Payload, Shape, StockLevel, UtcMoment, text
-from common.paging import MAX_LIMIT, ListQuery
+from common.fields import MAX_ID, Delta, Id, Money, Number, Payload, Shape, StockLevel, UtcMoment, text
+from common.paging import MAX_LIMIT, IdList, ListQuery, TextList
 
 Reason = Literal["opening", "procurement", "order", "cancellation", "return", "correction", "damage", "count"]
 # What a person may give as the reason; the others are the system's.
@@ -35,7 +35,7 @@ class StockChange(Payload):
 
 
 class StorageOut(Shape):
-    """How much there is of a product. `product` is added where the product service or the cache knows it."""
+    """How much there is of a product."""
 
     id: int
     product_id: int
@@ -43,6 +43,26 @@ class StorageOut(Shape):
     version: int
     low: bool
     low_since: UtcMoment | None
+
+
+class StorageProduct(Shape):
+    """The product in a storage, as the product service tells it."""
+
+    id: int
+    product_code: str
+    name: str
+    category: str
+    price_buy: Money
+    price_sell: Money
+    measure_unit: str
+    supplier_id: int
+    version: int
+
+
+class StoredProduct(StorageOut):
+    """A storage as everybody reads it; `product` is null where the product service cannot be asked and the cache does not know."""
+
+    product: StorageProduct | None
 
 
 class MovementOut(Shape):
@@ -86,6 +106,28 @@ class ReconcileOut(Shape):
     corrected: Number
 
 
+class InventoryStatistics(Shape):
+    """All storages in figures; `value` is what they hold at buying prices."""
+
+    storages: int
+    quantity: Number
+    value: Number
+    low: int
+    empty: int
+
+
+class Reconciliation(Shape):
+    """Stock against ledger: whether all products match, how many do not, and a page of them."""
+
+    reconciled: bool
+    mismatched: int
+    products: list[ReconcileOut]
+    start: int
+    limit: int
+    count: int
+    total: int
+
+
 class OrderDecision(Shape):
     """The fields of `order_confirmed` and `order_rejected`; `available` is the stock the order met."""
 
@@ -111,14 +153,17 @@ class StorageQuery(ListQuery):
     sortable: ClassVar[tuple[str, ...]] = ("id", "product_id", "quantity")
 
     product_id: int | None = None
+    product_ids: IdList | None = None
     low: bool | None = None
 
 
 class MovementQuery(ListQuery):
-    """What a product's movements can be narrowed and sorted by."""
+    """What movements can be narrowed and sorted by; `q` searches their references."""
 
     sortable: ClassVar[tuple[str, ...]] = ("id",)
 
+    product_id: int | None = None
+    event_ids: TextList | None = None
     reason: Reason | None = None
 
 

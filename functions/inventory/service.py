@@ -17,6 +17,7 @@ from inventory.models import Storage
 from inventory.schemas import (
     AlertOut,
     AlertQuery,
+    InventoryStatistics,
     MovementOut,
     MovementQuery,
     ReconcileOut,
@@ -91,13 +92,26 @@ def change_storage(session: Session, storage_id: int, change: StockChange) -> di
     return _document(storage)
 
 
-def list_movements(product_id: int, query: MovementQuery) -> dict[str, Any]:
+def list_movements(query: MovementQuery) -> dict[str, Any]:
+    """A page of the ledger."""
+    with transaction() as session:
+        movements, total = repository.movements(session, query)
+        documents = [MovementOut.model_validate(m).document() for m in movements]
+    return page_document("movements", documents, total, query)
+
+
+def list_movements_of_product(product_id: int, query: MovementQuery) -> dict[str, Any]:
     """A page of a product's ledger. Raises NotFoundError for a product without a storage."""
     with transaction() as session:
         _found(f"storage of product {product_id}", repository.of_product(session, product_id))
-        movements, total = repository.movements(session, product_id, query)
-        documents = [MovementOut.model_validate(m).document() for m in movements]
-    return page_document("movements", documents, total, query)
+    return list_movements(query)
+
+
+def statistics() -> dict[str, Any]:
+    """How much there is of everything, and what it is worth."""
+    with transaction() as session:
+        found = repository.statistics(session)
+    return InventoryStatistics.model_validate(found).document()
 
 
 def list_alerts(query: AlertQuery) -> dict[str, Any]:

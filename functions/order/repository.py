@@ -1,14 +1,15 @@
 """The only SQL of this service."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, get_args
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from common.paging import read_page
+from common.statistics import figures, figures_of, in_buckets, over_time, top_products, total
 from order.models import Order
-from order.schemas import OrderQuery
+from order.schemas import SOLD, OrderQuery, StatisticsQuery, Status
 
 
 def get(session: Session, order_id: int) -> Order | None:
@@ -67,3 +68,21 @@ def page(session: Session, query: OrderQuery) -> tuple[list[Order], int]:
 def latest(session: Session, limit: int) -> list[Order]:
     """The orders that were made last."""
     return list(session.scalars(select(Order).order_by(Order.id.desc()).limit(limit)))
+
+
+def statistics(session: Session, query: StatisticsQuery) -> dict[str, Any]:
+    """What was ordered in the period: by status, and what was sold over time and by product."""
+    since, until = query.period()
+    rows = select(*figures(Order)).where(Order.timestamp >= since, Order.timestamp < until)
+    if query.product_id is not None:
+        rows = rows.where(Order.product_id == query.product_id)
+    if query.customer_id is not None:
+        rows = rows.where(Order.customer_id == query.customer_id)
+    found = in_buckets(session, rows, Order.timestamp, query, Order.status)
+    sold = rows.where(Order.status.in_(SOLD))
+    return {
+        "by_status": [{"status": status, **total(figures_of(row) for row in found if row.status == status)} for status in get_args(Status)],
+        "over_time": over_time([row for row in found if row.status in SOLD], query),
+        "top_by_value": top_products(session, sold, Order, "value", query.top),
+        "top_by_quantity": top_products(session, sold, Order, "quantity", query.top),
+    }

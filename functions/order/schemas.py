@@ -4,8 +4,11 @@ from typing import ClassVar, Literal
 
 from common.fields import Id, Money, Number, Payload, Quantity, Shape, UtcMoment
 from common.paging import ListQuery
+from common.statistics import Figures, PeriodQuery, PeriodStatistics
 
 Status = Literal["pending", "confirmed", "rejected", "cancelled"]
+# What counts as sold: what is taken, and what is not yet refused.
+SOLD: tuple[Status, ...] = ("pending", "confirmed")
 
 
 class OrderIn(Payload):
@@ -41,6 +44,24 @@ class OrderStock(Shape):
     order_id: int
     product_id: int
     quantity: Number
+
+
+class StatusFigures(Figures):
+    """The orders of one status."""
+
+    status: Status
+
+
+class OrderStatistics(PeriodStatistics):
+    """What was sold in the period (orders pending and confirmed), and what became of all its orders."""
+
+    by_status: list[StatusFigures]
+
+
+class StatisticsQuery(PeriodQuery):
+    """The period, and whose orders."""
+
+    customer_id: int | None = None
 
 
 class OrderQuery(ListQuery):

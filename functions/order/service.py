@@ -15,9 +15,10 @@ from common.fields import as_json_number
 from common.observability import logger
 from common.paging import page_document
 from common.services import Directory, get_from
+from common.statistics import total
 from order import repository
 from order.models import Order
-from order.schemas import OrderIn, OrderOut, OrderQuery, OrderStock, Status
+from order.schemas import OrderIn, OrderOut, OrderQuery, OrderStatistics, OrderStock, StatisticsQuery, Status
 
 _CACHE = EntityCache("order", TRANSACTION_SECONDS)
 customers = Directory("customer", "customers")
@@ -44,6 +45,19 @@ def list_orders(query: OrderQuery) -> dict[str, Any]:
         return page_document("orders", [_document(o) for o in orders], total, query)
 
     return _CACHE.listed(query.model_dump(), load)
+
+
+def statistics(query: StatisticsQuery) -> dict[str, Any]:
+    """What was ordered and sold in a period."""
+
+    def load() -> dict[str, Any]:
+        since, until = query.period()
+        with transaction() as session:
+            found = repository.statistics(session, query)
+        whole = {"since": since, "until": until, "by": query.by, **total(found["over_time"]), **found}
+        return OrderStatistics.model_validate(whole).document()
+
+    return _CACHE.listed(query.key(), load)
 
 
 def create_order(session: Session, new: OrderIn) -> dict[str, Any]:

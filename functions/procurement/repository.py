@@ -6,8 +6,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from common.paging import read_page
+from common.statistics import figures, in_buckets, over_time, top_products
 from procurement.models import Procurement
-from procurement.schemas import ProcurementQuery
+from procurement.schemas import ProcurementQuery, StatisticsQuery
 
 
 def get(session: Session, procurement_id: int) -> Procurement | None:
@@ -42,3 +43,18 @@ def page(session: Session, query: ProcurementQuery) -> tuple[list[Procurement], 
 def latest(session: Session, limit: int) -> list[Procurement]:
     """The procurements that were made last."""
     return list(session.scalars(select(Procurement).order_by(Procurement.id.desc()).limit(limit)))
+
+
+def statistics(session: Session, query: StatisticsQuery) -> dict[str, Any]:
+    """What was procured in the period: over time, and the foremost products."""
+    since, until = query.period()
+    rows = select(*figures(Procurement)).where(Procurement.timestamp >= since, Procurement.timestamp < until)
+    if query.product_id is not None:
+        rows = rows.where(Procurement.product_id == query.product_id)
+    if query.supplier_id is not None:
+        rows = rows.where(Procurement.supplier_id == query.supplier_id)
+    return {
+        "over_time": over_time(in_buckets(session, rows, Procurement.timestamp, query), query),
+        "top_by_value": top_products(session, rows, Procurement, "value", query.top),
+        "top_by_quantity": top_products(session, rows, Procurement, "quantity", query.top),
+    }

@@ -4,6 +4,7 @@ from typing import ClassVar
 
 from common.fields import Id, Money, Number, Payload, Quantity, Shape, UtcMoment
 from common.paging import ListQuery
+from common.statistics import PeriodQuery
 
 
 class ProcurementIn(Payload):
@@ -38,6 +39,12 @@ class StockIn(Shape):
     procurement_id: int
     product_id: int
     quantity: Number
+
+
+class StatisticsQuery(PeriodQuery):
+    """The period, and whose procurements."""
+
+    supplier_id: int | None = None
 
 
 class ProcurementQuery(ListQuery):

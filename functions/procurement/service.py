@@ -12,9 +12,10 @@ from common.errors import InvalidError, NotFoundError
 from common.events import emit
 from common.paging import page_document
 from common.services import Directory
+from common.statistics import PeriodStatistics, total
 from procurement import repository
 from procurement.models import Procurement
-from procurement.schemas import ProcurementIn, ProcurementOut, ProcurementQuery, StockIn
+from procurement.schemas import ProcurementIn, ProcurementOut, ProcurementQuery, StatisticsQuery, StockIn
 
 _CACHE = EntityCache("procurement", TRANSACTION_SECONDS)
 suppliers = Directory("supplier", "suppliers")
@@ -44,6 +45,19 @@ def list_procurements(query: ProcurementQuery) -> dict[str, Any]:
         return page_document("procurements", [_document(p) for p in procurements], total, query)
 
     return _CACHE.listed(query.model_dump(), load)
+
+
+def statistics(query: StatisticsQuery) -> dict[str, Any]:
+    """What was procured in a period."""
+
+    def load() -> dict[str, Any]:
+        since, until = query.period()
+        with transaction() as session:
+            found = repository.statistics(session, query)
+        whole = {"since": since, "until": until, "by": query.by, **total(found["over_time"]), **found}
+        return PeriodStatistics.model_validate(whole).document()
+
+    return _CACHE.listed(query.key(), load)
 
 
 def create_procurement(session: Session, new: ProcurementIn) -> dict[str, Any]:

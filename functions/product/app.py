@@ -4,31 +4,32 @@ from typing import Any
 
 from chalice import Response
 
-from common.health import service_health
+from common.health import ServiceHealth, service_health
 from common.http import ServiceApp, json_response, path_id
+from common.operations import Listing
 from product import service
-from product.schemas import ProductIn, ProductQuery
+from product.schemas import ProductIn, ProductQuery, SuppliedProduct
 
 app = ServiceApp("product", before_request=service.warm_up.ensure)
 
 
-@app.route("/api/products", methods=["GET"])
+@app.route("/api/products", methods=["GET"], query=ProductQuery, answers=Listing("products", SuppliedProduct))
 def list_products() -> dict[str, Any]:
     return service.list_products(app.query(ProductQuery))
 
 
-@app.route("/api/products", methods=["POST"])
+@app.route("/api/products", methods=["POST"], body=ProductIn, creates=SuppliedProduct)
 def create_product() -> Response:
     new = app.body(ProductIn)
     return app.create(lambda session: service.create_product(session, new), location="/api/products")
 
 
-@app.route("/api/products/{product_id}", methods=["GET"])
+@app.route("/api/products/{product_id}", methods=["GET"], answers=SuppliedProduct)
 def get_product(product_id: str) -> dict[str, Any]:
     return service.get_product(path_id("product_id", product_id))
 
 
-@app.route("/api/products/{product_id}", methods=["PUT"])
+@app.route("/api/products/{product_id}", methods=["PUT"], body=ProductIn, answers=SuppliedProduct)
 def update_product(product_id: str) -> dict[str, Any]:
     new = app.body(ProductIn)
     return app.change(lambda session: service.update_product(session, path_id("product_id", product_id), new))
@@ -39,8 +40,8 @@ def delete_product(product_id: str) -> None:
     app.change(lambda session: service.delete_product(session, path_id("product_id", product_id)))
 
 
-@app.route("/health", methods=["GET"], public=True)
-@app.route("/api/products/health", methods=["GET"], public=True)
+@app.route("/health", methods=["GET"], public=True, answers=ServiceHealth)
+@app.route("/api/products/health", methods=["GET"], public=True, answers=ServiceHealth)
 def health() -> Response:
     status, document = service_health("product", dependencies=["supplier"], warm_up=service.warm_up)
     return json_response(document, status=status)

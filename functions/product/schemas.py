@@ -19,7 +19,7 @@ class ProductIn(Payload):
 
 
 class ProductOut(Shape):
-    """A product as it is kept and told; answers carry its `supplier` object beside."""
+    """A product as it is kept and told."""
 
     id: int
     product_code: str
@@ -30,6 +30,23 @@ class ProductOut(Shape):
     measure_unit: str
     supplier_id: int
     version: int
+
+
+class ProductSupplier(Shape):
+    """A product's supplier, as the supplier service tells it."""
+
+    id: int
+    name: str
+    city: str
+    address: str
+    contact_person: str
+    version: int
+
+
+class SuppliedProduct(ProductOut):
+    """A product as everybody reads it; `supplier` is null where the supplier service cannot be asked and the cache does not know."""
+
+    supplier: ProductSupplier | None
 
 
 class ProductQuery(ListQuery):

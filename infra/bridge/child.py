@@ -19,15 +19,21 @@ Command = Callable[[str], Sequence[str]]
 _COUNTED = ("delivered", "failed", "dead_lettered", "batches")
 
 
-def consumer_command(consumer: str) -> Sequence[str]:
-    """How a consumer's process is started."""
-    return [sys.executable, "-m", "infra.bridge.consumer", consumer]
+# The child that is no consumer: it tells the page what happens.
+LIVE_EVENTS = "live-events"
+
+
+def child_command(name: str) -> Sequence[str]:
+    """How a child's process is started."""
+    if name == LIVE_EVENTS:
+        return [sys.executable, "-m", "infra.live"]
+    return [sys.executable, "-m", "infra.bridge.consumer", name]
 
 
 class Child:
     """The process of one consumer, and its policy."""
 
-    def __init__(self, consumer: str, settings: BridgeSettings, command: Command = consumer_command) -> None:
+    def __init__(self, consumer: str, settings: BridgeSettings, command: Command = child_command) -> None:
         self.consumer = consumer
         self.policy = RestartPolicy(settings)
         self._settings = settings

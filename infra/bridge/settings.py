@@ -35,6 +35,9 @@ class BridgeSettings(BaseSettings):
     stable_seconds: float = 60.0
     stop_seconds: float = 10.0
 
+    # Whether to run the server of live events (infra.live, which has settings of its own) as well.
+    live_events: bool = False
+
     retention_days: float = 7.0
     idempotency_hours: float = 24.0
     housekeeping_seconds: float = 600.0

@@ -10,7 +10,7 @@ from typing import Any
 
 from common.observability import logger
 from common.topology import CONSUMERS
-from infra.bridge.child import Child, Command, consumer_command
+from infra.bridge.child import Child, Command, child_command
 from infra.bridge.housekeeping import Housekeeping
 from infra.bridge.leadership import Leadership
 from infra.bridge.report import publish
@@ -24,7 +24,7 @@ _OWN_STANDSTILL_SECONDS = 2.0
 class Supervisor:
     """Runs until SIGTERM or SIGINT; SIGHUP starts again what was given up."""
 
-    def __init__(self, settings: BridgeSettings, command: Command = consumer_command, consumers: Iterable[str] = CONSUMERS) -> None:
+    def __init__(self, settings: BridgeSettings, command: Command = child_command, consumers: Iterable[str] = CONSUMERS) -> None:
         self._settings = settings
         self._children = [Child(consumer, settings, command) for consumer in consumers]
         self._leadership = Leadership()

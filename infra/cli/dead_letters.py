@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
-from contextlib import closing
 from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
 from rich.table import Table
 
-from infra.bridge import dead_letters as letters
-from infra.bridge.database import connect
+from common import deliveries
+from common.deliveries import DeadLetter
 from infra.cli.context import CommandFailed, output
-from infra.cli.events import AsJson, settings_of
+from infra.cli.database import session_of
+from infra.cli.events import AsJson  # noqa: TC001 - typer reads annotations when it runs
 
 app = typer.Typer(help="Dead letters: events a consumer failed on five times. Look at them, have them tried again.", no_args_is_help=True)
+
+# Replayed so many at a time, so that no transaction holds its locks for long.
+_AT_ONCE = 500
 
 
 @app.command(name="list")
@@ -26,8 +29,8 @@ def list_letters(
     as_json: AsJson = False,
 ) -> None:
     """List the dead letters that wait to be looked at."""
-    with closing(connect(settings_of(context))) as connection:
-        found = letters.dead_letters(connection, limit=limit, replayed_too=replayed)
+    with session_of(context) as session:
+        found = [_columns(letter) for letter in deliveries.dead_letters(session, limit=limit, replayed_too=replayed)]
     if as_json:
         output.print_json(json.dumps(found, default=str))
         return
@@ -48,10 +51,11 @@ def list_letters(
 @app.command()
 def show(context: typer.Context, letter_id: Annotated[int, typer.Argument(metavar="ID")], as_json: AsJson = False) -> None:
     """Show one dead letter whole: the event and why it failed. Exit code 1 when there is no such one."""
-    with closing(connect(settings_of(context))) as connection:
-        letter = letters.dead_letter(connection, letter_id)
-    if letter is None:
+    with session_of(context) as session:
+        found = session.get(DeadLetter, letter_id)
+    if found is None:
         raise CommandFailed(f"There is no dead letter {letter_id}.")
+    letter = _columns(found)
     if as_json:
         output.print_json(json.dumps(letter, default=str))
         return
@@ -72,16 +76,23 @@ def replay(
     """
     if bool(ids) == everything:
         raise CommandFailed("Say which dead letters to replay: their ids, or --all.")
-    with closing(connect(settings_of(context))) as connection:
-        wanted = letters.waiting_ids(connection) if everything else list(ids or ())
-        replayed = letters.replay(connection, wanted)
-    missing = sorted(set(wanted) - {letter["id"] for letter in replayed})
+    with session_of(context) as session:
+        wanted = deliveries.waiting_letters(session) if everything else list(ids or ())
+    replayed: list[int] = []
+    for begin in range(0, len(wanted), _AT_ONCE):
+        with session_of(context) as session:
+            replayed += [letter.id for letter in deliveries.replay(session, wanted[begin : begin + _AT_ONCE])]
+    missing = sorted(set(wanted) - set(replayed))
     if as_json:
-        output.print_json(json.dumps({"replayed": [letter["id"] for letter in replayed], "not_waiting": missing}))
+        output.print_json(json.dumps({"replayed": replayed, "not_waiting": missing}))
     else:
         output.print(f"{len(replayed)} given to their consumers again, within seconds. What fails again: inventory dead-letters list")
     if missing:
         raise CommandFailed(f"Not there, or replayed before: {', '.join(map(str, missing))}")
+
+
+def _columns(letter: DeadLetter) -> dict[str, Any]:
+    return {column.key: getattr(letter, column.key) for column in DeadLetter.__table__.columns}
 
 
 def _readable(value: Any) -> str:

@@ -4,32 +4,31 @@ from __future__ import annotations
 
 import json
 import sys
-from contextlib import closing
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import redis
 import typer
 from rich.markup import escape
 from rich.table import Table
+from sqlalchemy import bindparam, text
 
-from common.config import Settings
+from common import deliveries
 from common.topology import TOPOLOGY
-from infra.bridge.database import connect
-from infra.bridge.whereabouts import events_of
-from infra.cli.context import CommandFailed, errors, output, stack_of
+from infra.cli.context import CommandFailed, errors, output
+from infra.cli.database import session_of, settings_of
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
 
 app = typer.Typer(help="Events: the topology, those on their way, and where one is.")
 
 _ENVELOPE = ("event_id", "event_type", "occurred_at", "trace_id")
+_MOVEMENTS = text(
+    "SELECT id, product_id, delta, balance_after, reason, reference, event_id, created_at FROM stock_movements WHERE event_id IN :event_ids"
+).bindparams(bindparam("event_ids", expanding=True))
 _STATES = {"processed": "green", "dead": "red", "failing": "yellow", "waiting": "yellow"}
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print it as JSON, for scripts.")]
-
-
-def settings_of(context: typer.Context) -> Settings:
-    """How to reach the database and Redis of the command's instance."""
-    addresses = {name.lower(): value for name, value in stack_of(context).environment().items()}
-    return Settings.model_validate({name: addresses[name] for name in Settings.model_fields if name in addresses})
 
 
 @app.callback(invoke_without_command=True)
@@ -84,8 +83,10 @@ def show(
 
     Exit code 1 when there is no such event, 3 when one has not reached all its consumers.
     """
-    with closing(connect(settings_of(context))) as connection:
-        events = events_of(connection, key)
+    with session_of(context) as session:
+        events = deliveries.whereabouts(session, deliveries.events_of(session, key))
+        movements = _movements(session, [event["event_id"] for event in events])
+    events = [event | {"movement": movements.get(event["event_id"])} for event in events]
     if as_json:
         output.print_json(json.dumps(events, default=str))
     else:
@@ -98,16 +99,21 @@ def show(
 
 
 def _print_event(event: dict[str, Any]) -> None:
-    payload = _parsed(event["payload"])
-    kind = payload.get("event_type", "?") if isinstance(payload, dict) else "?"
-    output.print(f"[bold]{escape(str(kind))}[/]  {event['event_id']}  on {event['channel']}, recorded {event['created_at']} UTC")
-    output.print(f"  {escape(_fields(payload))}", soft_wrap=True)
+    kind = event["event_type"] or "?"
+    output.print(f"[bold]{escape(kind)}[/]  {event['event_id']}  on {event['channel']}, recorded {event['occurred_at']}")
+    output.print(f"  {escape(_fields(event['payload']))}", soft_wrap=True)
     for told in event["consumers"]:
-        details = " ".join(str(told[name]) for name in ("at", "reason") if name in told)
-        letter = f" (dead letter {told['dead_letter']})" if "dead_letter" in told else ""
+        details = " ".join(str(told[name]) for name in ("at", "reason") if told[name] is not None)
+        letter = f" (dead letter {told['dead_letter_id']})" if told["dead_letter_id"] else ""
         output.print(f"  {told['consumer']}: [{_STATES[told['state']]}]{told['state']}[/] {escape(details)}{letter}", soft_wrap=True)
     if movement := event["movement"]:
         output.print(f"  stock of product {movement['product_id']}: {movement['delta']:+}, then {movement['balance_after']}")
+
+
+def _movements(session: Session, event_ids: list[str]) -> dict[str, dict[str, Any]]:
+    """The changes of stock that these events caused, by event."""
+    found = session.execute(_MOVEMENTS, {"event_ids": event_ids or [""]})
+    return {row.event_id: dict(row._mapping) for row in found}  # noqa: SLF001  # SQLAlchemy's own name of it
 
 
 def _line(channel: str, message: Any) -> str:

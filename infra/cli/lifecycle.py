@@ -17,7 +17,7 @@ from infra.stack import launcher
 if TYPE_CHECKING:
     from infra.stack import Stack
 
-ServerName = Annotated[str, typer.Argument(help="mariadb, redis, localstack or bridge.", metavar="SERVER")]
+ServerName = Annotated[str, typer.Argument(help="mariadb, redis, localstack, bridge or page.", metavar="SERVER")]
 
 MARKS = {
     "running": "[green]✔[/]",

@@ -13,7 +13,7 @@ import typer
 from botocore.exceptions import BotoCoreError, ClientError
 from redis.exceptions import RedisError
 
-from infra.cli import db, dead_letters, events, invoke, lifecycle, local, logs, reconcile, replay, seed, status
+from infra.cli import db, dead_letters, dev, events, invoke, lifecycle, local, logs, reconcile, replay, seed, status
 from infra.cli.context import CommandFailed, chosen_stack, errors
 from infra.stack import PortBusy
 from infra.stack.launcher import CameNotUp, NotRunning
@@ -37,6 +37,7 @@ COMMANDS = (
     logs.logs,
     invoke.invoke,
     local.local,
+    dev.dev,
     seed.seed,
     replay.replay,
     reconcile.reconcile,

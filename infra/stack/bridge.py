@@ -21,15 +21,18 @@ def bridge(stack: Stack) -> Server | None:
         command=(sys.executable, "-m", "infra.bridge"),
         environment={
             **stack.environment(),
+            "BRIDGE_LIVE_EVENTS": "true",
+            "LIVE_PORT": str(stack.ports.live_events),
+            "LIVE_GATEWAY_URL": stack.gateway_url,
             # Without files in it the folder does nothing: see infra/bridge/crash_points.py.
             "BRIDGE_CRASH_POINTS": str(stack.run_dir / "crash-points"),
         },
         directory=stack.project_dir,
-        ports={},
+        ports={"live events": stack.ports.live_events},
         # It reports its consumers' health itself (GET /health); for the supervisor it is up when it runs.
         healthy=lambda: True,
         # Without Redis it still sweeps the outbox, so Redis is not among its needs.
         needs=("mariadb", "localstack", "deploy"),
         stop_timeout=40,
-        sources=(code, stack.project_dir / "layers" / "common"),
+        sources=(code, stack.project_dir / "infra" / "live", stack.project_dir / "layers" / "common"),
     )

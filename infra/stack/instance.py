@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from infra.stack import bridge, localstack, mariadb, redis
+from infra.stack import bridge, localstack, mariadb, page, redis
 from infra.stack.ports import LOOPBACK, Ports
 from infra.stack.server import Job, Server
 from infra.stack.state import State
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 PROJECT_DIR = Path(__file__).resolve().parents[2]
 
-OPTIONAL_SERVERS = (bridge.bridge,)
-"""Servers which a stage of the project may not have yet; the page joins them here."""
+OPTIONAL_SERVERS = (bridge.bridge, page.page)
+"""Servers which a stage of the project may not have yet."""
 
 
 class Stack:
@@ -55,6 +55,10 @@ class Stack:
     @property
     def gateway_url(self) -> str:
         return f"http://{LOOPBACK}:{self.ports.gateway}"
+
+    @property
+    def live_events_url(self) -> str:
+        return f"http://{LOOPBACK}:{self.ports.live_events}"
 
     @property
     def page_url(self) -> str:

@@ -20,6 +20,7 @@ class Ports:
     """Where an instance listens, always on loopback. The last seven are for services run alone under `chalice local`."""
 
     page: int = 8080
+    live_events: int = 8090
     gateway: int = 8000
     localstack: int = 4566
     mysql: int = 32000
@@ -68,7 +69,9 @@ class Ports:
 
     @classmethod
     def from_mapping(cls, numbers: Mapping[str, int]) -> Ports:
-        return cls(**{field.name: int(numbers[field.name]) for field in fields(cls)})
+        """As `as_mapping` gave them. One that an instance of former code did not have yet is moved as far as its page's."""
+        moved = asdict(cls.shifted(int(numbers["page"]) - cls.page))
+        return cls(**{field.name: int(numbers.get(field.name, moved[field.name])) for field in fields(cls)})
 
     def as_mapping(self) -> dict[str, int]:
         return asdict(self)

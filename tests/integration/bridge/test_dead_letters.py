@@ -3,22 +3,23 @@
 import json
 
 import pytest
+from sqlalchemy import create_engine
+from sqlalchemy.orm import sessionmaker
 
+from common import deliveries
 from common.config import Settings
-from infra.bridge import dead_letters
-from infra.bridge.database import connect
-from infra.bridge.whereabouts import events_of
+from common.db import database_url
 from tests.integration.bridge.waiting import until
 
 STOCK_IN = "procurement_stock_in"
 
 
 @pytest.fixture
-def connection(mariadb, redis_server):
+def sessions(mariadb, redis_server):
     addresses = {name.lower(): value for name, value in mariadb.items()} | {"redis_host": "127.0.0.1"}
-    connection = connect(Settings.model_validate(addresses))
-    yield connection
-    connection.close()
+    engine = create_engine(database_url(Settings.model_validate(addresses)), isolation_level="READ COMMITTED")
+    yield sessionmaker(engine, expire_on_commit=False)
+    engine.dispose()
 
 
 @pytest.fixture
@@ -29,36 +30,53 @@ def dead(lasting_bridge, outbox) -> str:
     return event_id
 
 
-def test_replayed_letter_is_delivered_once_what_was_wrong_is_mended(dead, outbox, connection):
-    event = json.loads(dead_letters.dead_letter(connection, dead_letters.waiting_ids(connection)[0])["payload"])
+def waiting(sessions) -> list[int]:
+    with sessions.begin() as session:
+        return deliveries.waiting_letters(session)
+
+
+def replay(sessions, ids) -> list[int]:
+    with sessions.begin() as session:
+        return [letter.id for letter in deliveries.replay(session, ids)]
+
+
+def where_is(sessions, key):
+    with sessions.begin() as session:
+        return deliveries.whereabouts(session, deliveries.events_of(session, key))
+
+
+def test_replayed_letter_is_delivered_once_what_was_wrong_is_mended(dead, outbox, sessions):
+    with sessions.begin() as session:
+        event = json.loads(deliveries.dead_letters(session)[0].payload)
     del event["misbehave"]
     outbox.execute("UPDATE outbox SET payload = %s", (json.dumps(event),))
-    replayed = dead_letters.replay(connection, dead_letters.waiting_ids(connection))
+    replayed = replay(sessions, waiting(sessions))
     until(lambda: outbox.undelivered() == 0)
     assert len(replayed) == 3
     assert outbox.effects() == [dead] * 3
-    assert dead_letters.dead_letters(connection) == []
-    assert len(dead_letters.dead_letters(connection, replayed_too=True)) == 3
+    with sessions.begin() as session:
+        assert deliveries.dead_letters(session) == []
+        assert len(deliveries.dead_letters(session, replayed_too=True)) == 3
 
 
-def test_letter_that_fails_again_after_its_replay_waits_again(dead, outbox, connection):
-    first = min(dead_letters.waiting_ids(connection))
-    dead_letters.replay(connection, [first])
-    until(lambda: first in dead_letters.waiting_ids(connection))
+def test_letter_that_fails_again_after_its_replay_waits_again(dead, outbox, sessions):
+    first = min(waiting(sessions))
+    replay(sessions, [first])
+    until(lambda: first in waiting(sessions))
     until(lambda: outbox.undelivered() == 0)
     assert outbox.effects() == []
 
 
-def test_letter_that_does_not_wait_is_not_replayed(dead, connection):
-    assert dead_letters.replay(connection, [10**9]) == []
+def test_letter_that_does_not_wait_is_not_replayed(dead, sessions):
+    assert replay(sessions, [10**9]) == []
 
 
-def test_event_says_where_it_is(dead, outbox, connection, lasting_bridge):
+def test_event_says_where_it_is(dead, outbox, sessions, lasting_bridge):
     delivered = outbox.add(STOCK_IN)
     until(lambda: outbox.undelivered() == 0)
-    (event,) = events_of(connection, delivered)
+    (event,) = where_is(sessions, delivered)
     assert [(told["consumer"], told["state"]) for told in event["consumers"]] == [("inventory", "processed")]
-    (event,) = events_of(connection, dead)
-    assert {told["state"] for told in event["consumers"]} == {"dead"}
-    assert [event["event_id"] for event in events_of(connection, "trace-of-a-test")] == [dead, delivered]
-    assert events_of(connection, "nothing") == []
+    (event,) = where_is(sessions, dead)
+    assert {(told["state"], told["attempts"]) for told in event["consumers"]} == {("dead", 5)}
+    assert [event["event_id"] for event in where_is(sessions, "trace-of-a-test")] == [dead, delivered]
+    assert where_is(sessions, "nothing") == []

@@ -70,7 +70,11 @@ def test_every_service_has_its_function():
 def test_only_these_routes_need_no_token():
     public = {route for properties in APPS.values() for route, is_public in routes_of_template(properties).items() if is_public}
     health = {("GET", f"/api/{plural}/health") for plural in SERVICES}
-    assert public == health | {("GET", "/health"), ("POST", "/api/auth/register"), ("POST", "/api/auth/login")}
+    signing_in, documents = (
+        {("POST", "/api/auth/register"), ("POST", "/api/auth/login")},
+        {("GET", "/api/openapi.json"), ("GET", "/api/docs")},
+    )
+    assert public == health | signing_in | documents | {("GET", "/health")}
     assert TEMPLATE["Resources"]["Api"]["Properties"]["Auth"]["DefaultAuthorizer"] == "JwtAuthorizer"
 
 
@@ -156,7 +160,7 @@ def test_archive_holds_the_functions_own_package_only(name, tmp_path):
     assert done.returncode == 0, done.stderr
     package = package_of(FUNCTIONS[name])
     built = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
-    assert built == {f"{package}/{path.name}" for path in (PROJECT / "functions" / package).glob("*.py")}
+    assert built == {f"{package}/{path.name}" for kind in ("*.py", "*.json") for path in (PROJECT / "functions" / package).glob(kind)}
 
 
 def test_health_of_the_whole_asks_every_service_by_its_own_route():

@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, Operation
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
 
-from common.config import get_settings
+from common.config import Settings, get_settings
 from common.errors import UnavailableError
 from common.observability import logger
 
@@ -51,9 +51,9 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def database_url() -> URL:
-    """Where the database is, from the settings."""
-    settings = get_settings()
+def database_url(settings: Settings | None = None) -> URL:
+    """Where the database is, by the environment's settings unless others are given."""
+    settings = settings or get_settings()
     return URL.create(
         "mysql+pymysql",
         username=settings.database_user,

@@ -33,6 +33,7 @@ __all__ = [
     "emit",
     "entity_fields",
     "entity_of",
+    "first_event_id",
     "new_event_id",
     "of_channel",
 ]
@@ -46,6 +47,12 @@ def new_event_id() -> str:
     tail[2] = (tail[2] & 0x3F) | 0x80
     text = milliseconds.to_bytes(6, "big").hex() + tail.hex()
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def first_event_id(moment: datetime) -> str:
+    """An event id that sorts before those made at `moment` or later."""
+    text = int(moment.timestamp() * 1000).to_bytes(6, "big").hex()
+    return f"{text[:8]}-{text[8:12]}-0000-0000-000000000000"
 
 
 _ENVELOPE = ("event_id", "event_type", "occurred_at", "trace_id")

@@ -1,9 +1,10 @@
 """The HTTP side of a service: a Chalice app whose routes parse, call and shape, and whose every error has one form."""
 
 import functools
+import inspect
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, TypeVar
 from urllib.parse import unquote
@@ -19,6 +20,7 @@ from common.errors import InvalidError, MalformedError, ProblemError, Unauthoriz
 from common.fields import MAX_ID, Payload
 from common.idempotency import Attempt
 from common.observability import current_trace_id, logger, trace
+from common.operations import Listing, Operation
 
 Model = TypeVar("Model", bound=BaseModel)
 Result = TypeVar("Result")
@@ -39,17 +41,51 @@ class ServiceApp(Chalice):
     def __init__(self, service: str, before_request: Callable[[], None] = lambda: None) -> None:
         super().__init__(app_name=service, configure_logs=False)
         self.service = service
+        self.operations: list[Operation] = []
         self._before_request = before_request
         self._local_authorizer = self.authorizer(name="jwt")(_authorize_locally)
 
-    def route(self, path: str, *, public: bool = False, **options: Any) -> Callable[[View], View]:
-        """As Chalice's; `public` routes need no token."""
+    def route(  # type: ignore[override]  # it says what Chalice's keyword arguments are
+        self,
+        path: str,
+        *,
+        methods: Sequence[str],
+        public: bool = False,
+        body: type[BaseModel] | None = None,
+        query: type[BaseModel] | None = None,
+        answers: type[BaseModel] | Listing | str | None = None,
+        creates: type[BaseModel] | None = None,
+        repeatable: bool = False,
+        **options: Any,
+    ) -> Callable[[View], View]:
+        """As Chalice's; `public` routes need no token.
+
+        `body` and `query` say what the view parses, `answers` what it gives (nothing: 204), `creates` what it made (201, once per
+        Idempotency-Key, which other `repeatable` routes honour as well): see common.operations.
+        """
         if not public:
             options["authorizer"] = self._local_authorizer
-        register = super().route(path, content_types=[], **options)
+        register = super().route(path, methods=list(methods), content_types=[], **options)
 
         def decorate(view: View) -> View:
             register(self._answering(view))
+            status = 201 if creates else 200 if answers else 204
+            self.operations.extend(
+                Operation(
+                    service=self.service,
+                    method=method,
+                    path=path,
+                    name=view.__name__,
+                    description=inspect.getdoc(view) or "",
+                    public=public,
+                    body=body,
+                    query=query,
+                    answers=creates or answers,
+                    status=status,
+                    repeatable=repeatable or creates is not None,
+                )
+                for method in methods
+            )
             return view
 
         return decorate

@@ -12,12 +12,13 @@ from common.fields import MAX_ID, Payload, storable
 MAX_LIMIT = 500
 
 
-def _ids(value: Any) -> Any:
+def _listed(value: Any) -> Any:
     return tuple(part.strip() for part in value.split(",")) if isinstance(value, str) else value
 
 
 # A filter such as `ids=3,5,8`: how one service asks another for several entities at once.
-IdList = Annotated[tuple[Annotated[int, Field(ge=1, le=MAX_ID)], ...], BeforeValidator(_ids), Field(max_length=MAX_LIMIT)]
+IdList = Annotated[tuple[Annotated[int, Field(ge=1, le=MAX_ID)], ...], BeforeValidator(_listed), Field(max_length=MAX_LIMIT)]
+TextList = Annotated[tuple[Annotated[str, Field(max_length=64)], ...], BeforeValidator(_listed), Field(max_length=MAX_LIMIT)]
 
 
 class ListQuery(Payload):

@@ -1,0 +1,58 @@
+import AxeBuilder from '@axe-core/playwright'
+import { expect, test } from './session'
+
+const paths = ['/', '/products', '/suppliers', '/customers', '/storages', '/procurements', '/orders', '/operations', '/import?kind=stock', '/nowhere']
+
+for (const theme of ['light', 'dark'] as const) {
+  test(`axe finds nothing serious on any view, ${theme}`, async ({ page, signedIn }) => {
+    test.setTimeout(120_000)
+    const product = await signedIn.api.product(12)
+    const customer = await signedIn.api.customer()
+    const order = await signedIn.api.order(customer.id, product.id, 4)
+    await page.emulateMedia({ colorScheme: theme, reducedMotion: 'reduce' })
+    const check = async (what: string): Promise<void> => {
+      await expect(page.locator('.skeleton, .spinner.block')).toHaveCount(0)
+      const { violations } = await new AxeBuilder({ page }).withTags(['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']).analyze()
+      const serious = violations.filter((violation) => violation.impact === 'serious' || violation.impact === 'critical')
+      expect(serious.map((violation) => `${what}: ${violation.id}: ${violation.nodes.map((node) => node.target.join(' ')).slice(0, 3).join(' | ')}`)).toEqual([])
+    }
+    for (const path of [...paths, `/products/${product.id}`, `/suppliers/${product.supplier_id}`, `/customers/${customer.id}`, `/orders/${order.id}`, `/operations?find=order-${order.id}`, '/products?new=1', '/orders?new=1', '/procurements?new=1', '/customers?new=1']) {
+      await page.goto(path)
+      await expect(page.getByRole('heading').first()).toBeVisible()
+      await check(path)
+    }
+    await page.evaluate(() => sessionStorage.clear())
+    for (const path of ['/login', '/register']) {
+      await page.goto(path)
+      await check(path)
+    }
+  })
+}
+
+test('at 360 px nothing is wider than the screen, and the menu reaches every view', async ({ page, signedIn }) => {
+  const product = await signedIn.api.product(12, { name: 'AVeryLongProductNameWithoutAnySpaceWhatsoeverInItThatMustNotWidenThePage' })
+  await page.setViewportSize({ width: 360, height: 740 })
+  for (const path of [...paths, `/products/${product.id}`, '/orders?new=1']) {
+    await page.goto(path)
+    await expect(page.locator('.skeleton, .spinner.block')).toHaveCount(0)
+    const overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth)
+    expect(overflow, path).toBeLessThanOrEqual(0)
+  }
+  await page.goto('/')
+  await page.getByRole('button', { name: 'More' }).click()
+  await page.getByRole('link', { name: 'Suppliers' }).click()
+  await expect(page.getByRole('heading', { name: 'Suppliers' })).toBeVisible()
+})
+
+test('operations: a message is seen to flow, and an order is found by its number', async ({ page, signedIn }) => {
+  const product = await signedIn.api.product(12)
+  const customer = await signedIn.api.customer()
+  await page.goto('/operations')
+  await expect(page.getByText('Live', { exact: true })).toBeVisible()
+  const order = await signedIn.api.order(customer.id, product.id, 2)
+  await expect(page.locator('circle.dot').first()).toBeAttached({ timeout: 15_000 })
+  await page.getByLabel('Order number, event id or trace id').fill(String(order.id))
+  await page.keyboard.press('Enter')
+  await expect(page.getByText('inventory: processed').first()).toBeVisible()
+  await expect(page.getByText('Movement:')).toContainText('-2')
+})

@@ -1,0 +1,28 @@
+import { defineConfig } from '@playwright/test'
+
+// Against the running system, with Debian's Chromium: no browser is downloaded.
+export default defineConfig({
+  testDir: 'e2e',
+  outputDir: 'test-results',
+  timeout: 40_000,
+  expect: { timeout: 10_000 },
+  fullyParallel: true,
+  workers: Number(process.env.PAGE_WORKERS ?? 2),
+  retries: 0,
+  reporter: [['list']],
+  use: {
+    baseURL: process.env.PAGE_URL ?? 'http://127.0.0.1:8080',
+    locale: 'en-GB',
+    timezoneId: 'Europe/Riga',
+    viewport: { width: 1280, height: 820 },
+    trace: 'retain-on-failure',
+    launchOptions: {
+      executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+      args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
+    },
+  },
+  projects: [
+    { name: 'e2e', testMatch: /.*\.e2e\.ts/ },
+    { name: 'screenshots', testMatch: /screenshots\.ts/ },
+  ],
+})

@@ -1,0 +1,77 @@
+import axios, { type AxiosRequestConfig } from 'axios'
+import type { PageInfo } from './types'
+import { Problem, toProblem } from './problem'
+
+/** What the client asks of whoever keeps the session. Set once, in main.ts: the client knows no store. */
+export interface SessionSource {
+  token(): string | null
+  onUnauthorized(): void
+}
+
+let session: SessionSource = { token: () => null, onUnauthorized: () => undefined }
+
+export function useSessionSource(source: SessionSource): void {
+  session = source
+}
+
+export const http = axios.create({ baseURL: '/', timeout: 20_000 })
+
+http.interceptors.request.use((request) => {
+  const token = session.token()
+  if (token && !request.headers.has('Authorization')) request.headers.set('Authorization', `Bearer ${token}`)
+  return request
+})
+
+http.interceptors.response.use(undefined, (error: unknown) => {
+  if (axios.isCancel(error)) throw error
+  const problem = toProblem(error)
+  const asked = axios.isAxiosError(error) ? (error.config?.url ?? '') : ''
+  // A wrong password is a 401 too, and no reason to send anybody away.
+  if (problem.status === 401 && !asked.includes('/api/auth/login')) session.onUnauthorized()
+  throw problem
+})
+
+export type Query = Record<string, string | number | boolean | null | undefined>
+
+function cleaned(query: Query = {}): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(query).flatMap(([name, value]) => (value === null || value === undefined || value === '' ? [] : [[name, String(value)]])),
+  )
+}
+
+export async function get<T>(path: string, query?: Query, signal?: AbortSignal): Promise<T> {
+  return (await http.get<T>(path, { params: cleaned(query), signal })).data
+}
+
+export async function post<T>(path: string, body?: unknown, options: { idempotencyKey?: string; signal?: AbortSignal } = {}): Promise<T> {
+  return (await http.post<T>(path, body, withKey(options))).data
+}
+
+export async function put<T>(path: string, body: unknown, options: { idempotencyKey?: string } = {}): Promise<T> {
+  return (await http.put<T>(path, body, withKey(options))).data
+}
+
+export async function remove(path: string): Promise<void> {
+  await http.delete(path)
+}
+
+function withKey(options: { idempotencyKey?: string; signal?: AbortSignal }): AxiosRequestConfig {
+  return { signal: options.signal, headers: options.idempotencyKey ? { 'Idempotency-Key': options.idempotencyKey } : {} }
+}
+
+export type Plural = 'products' | 'suppliers' | 'customers' | 'inventory' | 'procurements' | 'orders' | 'movements' | 'alerts' | 'events' | 'dead_letters'
+
+export type ListAnswer<T> = PageInfo & { items: T[] }
+
+/** A page of any list; its rows come under the list's own name, and leave as `items`. */
+export async function list<T>(path: string, plural: Plural, query?: Query, signal?: AbortSignal): Promise<ListAnswer<T>> {
+  const answer = await get<PageInfo & Record<string, unknown>>(path, query, signal)
+  const items = answer[plural]
+  if (!Array.isArray(items)) throw new Problem(0, 'unexpected', `The answer of ${path} has no ${plural}.`)
+  return { items: items as T[], start: answer.start, limit: answer.limit, count: answer.count, total: answer.total, next_after: answer.next_after }
+}
+
+/** A key under which a repeated request is known to be the same. Not `randomUUID`: that needs https or localhost. */
+export function newIdempotencyKey(): string {
+  return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, '0')).join('')
+}

@@ -1,0 +1,22 @@
+import { computed, type WritableComputedRef } from 'vue'
+import { useRoute, useRouter } from 'vue-router'
+
+/** Whether a dialog is open, kept in the address: links open it, back closes it, and after signing in again it is there. */
+export function useDialogInAddress(name = 'new'): WritableComputedRef<boolean> {
+  const route = useRoute()
+  const router = useRouter()
+  return computed({
+    get: () => route.query[name] !== undefined,
+    set: (open) => {
+      if (open === (route.query[name] !== undefined)) return
+      const query = { ...route.query }
+      if (open) query[name] = '1'
+      else {
+        delete query[name]
+        delete query.product
+        delete query.customer
+      }
+      void router.replace({ query })
+    },
+  })
+}

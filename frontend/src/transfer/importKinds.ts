@@ -1,0 +1,204 @@
+import { list, post, put } from '@/api/client'
+import type { ManualReason, Product, Storage, Supplier } from '@/api/types'
+import { formatNumber, parseNumber } from '@/format'
+import { storagesOf } from '@/pages/products/api'
+import { t } from '@/texts'
+import { unguarded } from './csv'
+
+export type ImportKind = 'products' | 'suppliers' | 'customers' | 'stock'
+
+export interface ImportRow {
+  line: number
+  cells: Record<string, string>
+  errors: string[]
+  /** What importing it will do, once it is known. */
+  action: 'create' | 'update' | 'move' | null
+  /** The request, where the row has no error. */
+  send: ((idempotencyKey: string) => Promise<unknown>) | null
+  state: 'ready' | 'sent' | 'failed'
+  failure: string
+}
+
+export interface KindOfImport {
+  columns: { name: string; required: boolean; example: string; maxLength?: number }[]
+  /** What a row's own cells say is wrong. */
+  check: (cells: Record<string, string>) => string[]
+  /** What the system says: looks up what rows name, and prepares their requests. */
+  resolve: (rows: ImportRow[], signal: AbortSignal) => Promise<void>
+  /** Rows of the same key are the same thing twice. */
+  identity?: (cells: Record<string, string>) => string
+}
+
+const MANUAL: ManualReason[] = ['correction', 'return', 'damage', 'count']
+const LOOKUPS_AT_ONCE = 4
+
+/** Do it for all, a few at a time. */
+export async function each<T>(items: T[], atOnce: number, act: (item: T) => Promise<void>): Promise<void> {
+  const waiting = [...items]
+  const worker = async (): Promise<void> => {
+    for (let item = waiting.shift(); item !== undefined; item = waiting.shift()) await act(item)
+  }
+  await Promise.all(Array.from({ length: Math.min(atOnce, items.length) }, worker))
+}
+
+async function lookUp<T>(keys: string[], find: (key: string) => Promise<T>): Promise<Map<string, T>> {
+  const found = new Map<string, T>()
+  await each([...new Set(keys)], LOOKUPS_AT_ONCE, async (key) => {
+    found.set(key, await find(key))
+  })
+  return found
+}
+
+const productsByCode = (codes: string[], signal: AbortSignal): Promise<Map<string, Product | undefined>> =>
+  lookUp(codes, async (code) => (await list<Product>('/api/products', 'products', { product_code: code, limit: 1 }, signal)).items[0])
+
+function checkColumns(kind: KindOfImport, cells: Record<string, string>): string[] {
+  return kind.columns.flatMap(({ name, required, maxLength }) => {
+    const value = cells[name] ?? ''
+    if (required && !value) return [t.io.errors.required(name)]
+    return maxLength && value.length > maxLength ? [t.io.errors.long(name, maxLength)] : []
+  })
+}
+
+function checkPrice(name: string, cells: Record<string, string>): string[] {
+  if (!cells[name]) return []
+  const value = parseNumber(cells[name])
+  return value === null ? [t.io.errors.number(name)] : value < 0 ? [t.io.errors.negative(name)] : []
+}
+
+function contacts(kind: 'suppliers' | 'customers'): KindOfImport {
+  return {
+    columns: [
+      { name: 'id', required: false, example: '' },
+      { name: 'name', required: true, example: 'Alder & Sons', maxLength: 200 },
+      { name: 'city', required: true, example: 'Riga', maxLength: 100 },
+      { name: 'address', required: true, example: 'Brivibas 1', maxLength: 300 },
+      { name: 'contact_person', required: true, example: 'Ilze Kalnina', maxLength: 200 },
+    ],
+    check: (cells) => (cells.id && !/^\d+$/.test(cells.id) ? [t.io.errors.number('id')] : []),
+    identity: (cells) => (cells.id ? `id ${cells.id}` : [cells.name, cells.city, cells.address].join('\u0000').toLowerCase()),
+    resolve: async (rows) => {
+      for (const row of rows) {
+        const { name = '', city = '', address = '', contact_person = '', id } = row.cells
+        const body = { name, city, address, contact_person }
+        row.action = id ? 'update' : 'create'
+        row.send = (idempotencyKey) => (id ? put(`/api/${kind}/${id}`, body) : post(`/api/${kind}`, body, { idempotencyKey }))
+      }
+    },
+  }
+}
+
+export const KINDS: Record<ImportKind, KindOfImport> = {
+  products: {
+    columns: [
+      { name: 'product_code', required: true, example: 'L-100', maxLength: 64 },
+      { name: 'name', required: true, example: 'Lantern', maxLength: 255 },
+      { name: 'category', required: true, example: 'Lighting', maxLength: 100 },
+      { name: 'price_buy', required: true, example: '1.50' },
+      { name: 'price_sell', required: true, example: '2.55' },
+      { name: 'measure_unit', required: true, example: 'piece', maxLength: 20 },
+      { name: 'supplier', required: true, example: 'Alder & Sons' },
+    ],
+    check: (cells) => [...checkPrice('price_buy', cells), ...checkPrice('price_sell', cells)],
+    identity: (cells) => (cells.product_code ?? '').toLowerCase(),
+    resolve: async (rows, signal) => {
+      const suppliers = await lookUp(
+        rows.map((row) => row.cells.supplier ?? ''),
+        async (name) => (await list<Supplier>('/api/suppliers', 'suppliers', { name, limit: 2 }, signal)).items,
+      )
+      const existing = await productsByCode(rows.map((row) => row.cells.product_code ?? ''), signal)
+      for (const row of rows) {
+        const name = row.cells.supplier ?? ''
+        const found = suppliers.get(name) ?? []
+        const [supplier] = found
+        if (!supplier) row.errors.push(t.io.errors.unknownSupplier(name))
+        else if (found.length > 1) row.errors.push(t.io.errors.ambiguousSupplier(name))
+        else {
+          const { product_code = '', name: productName = '', category = '', measure_unit = '' } = row.cells
+          const body = {
+            product_code, name: productName, category, measure_unit, supplier_id: supplier.id,
+            price_buy: parseNumber(row.cells.price_buy ?? '') ?? 0, price_sell: parseNumber(row.cells.price_sell ?? '') ?? 0,
+          }
+          const known = existing.get(product_code)
+          row.action = known ? 'update' : 'create'
+          row.send = (idempotencyKey) => (known ? put(`/api/products/${known.id}`, body) : post('/api/products', body, { idempotencyKey }))
+        }
+      }
+    },
+  },
+  suppliers: contacts('suppliers'),
+  customers: contacts('customers'),
+  stock: {
+    columns: [
+      { name: 'product_code', required: true, example: 'L-100' },
+      { name: 'delta', required: true, example: '-3' },
+      { name: 'reason', required: true, example: 'damage' },
+      { name: 'reference', required: false, example: 'broken in transport', maxLength: 120 },
+    ],
+    check: (cells) => {
+      const delta = parseNumber(cells.delta ?? '')
+      return [
+        ...(cells.delta && delta === null ? [t.io.errors.number('delta')] : []),
+        ...(delta === 0 ? [t.io.errors.zero] : []),
+        ...(cells.reason && !MANUAL.includes(cells.reason as ManualReason) ? [t.io.errors.reason(MANUAL.join(', '))] : []),
+      ]
+    },
+    resolve: async (rows, signal) => {
+      const products = await productsByCode(rows.map((row) => row.cells.product_code ?? ''), signal)
+      const ids = [...products.values()].flatMap((product) => (product ? [product.id] : []))
+      const storages = new Map<number, Storage>()
+      for (let at = 0; at < ids.length; at += 200) for (const [id, storage] of await storagesOf(ids.slice(at, at + 200), signal)) storages.set(id, storage)
+      const expected = new Map([...storages].map(([id, storage]) => [id, storage.quantity]))
+      for (const row of rows) {
+        const product = products.get(row.cells.product_code ?? '')
+        const delta = parseNumber(row.cells.delta ?? '') ?? 0
+        if (!product) {
+          row.errors.push(t.io.errors.unknownProduct(row.cells.product_code ?? ''))
+          continue
+        }
+        const storage = storages.get(product.id)
+        const before = expected.get(product.id) ?? 0
+        if (before + delta < 0) row.errors.push(t.io.errors.short(formatNumber(before)))
+        else if (!storage) row.errors.push(t.io.errors.noStorage)
+        else {
+          expected.set(product.id, before + delta)
+          const body = { delta, reason: row.cells.reason, ...(row.cells.reference ? { reference: row.cells.reference } : {}) }
+          row.action = 'move'
+          row.send = (idempotencyKey) => put(`/api/inventory/${storage.id}`, body, { idempotencyKey })
+        }
+      }
+    },
+  },
+}
+
+export const MAX_ROWS = 5000
+
+/** Rows with what is wrong with each by itself: missing, misspelt, doubled. `missing` names columns the file lacks. */
+export function toRows(kind: KindOfImport, records: Record<string, string>[]): { rows: ImportRow[]; missing: string[] } {
+  const given = new Set(Object.keys(records[0] ?? {}))
+  const missing = kind.columns.filter((column) => column.required && !given.has(column.name)).map((column) => column.name)
+  const seen = new Map<string, number>()
+  const rows = records.map((record, index): ImportRow => {
+    const cells = Object.fromEntries(Object.entries(record).map(([name, value]) => [name, unguarded(String(value ?? '').trim())]))
+    const line = index + 2
+    const errors = [...checkColumns(kind, cells), ...kind.check(cells)]
+    const identity = kind.identity?.(cells)
+    if (identity) {
+      const first = seen.get(identity)
+      if (first === undefined) seen.set(identity, line)
+      else errors.push(t.io.errors.duplicate(first))
+    }
+    return { line, cells, errors, action: null, send: null, state: 'ready', failure: '' }
+  })
+  return { rows, missing }
+}
+
+/** A short stable name for a file's content: the same file, sent again, bears the same keys. Not for security (FNV-1a, twice 32 bits). */
+export function fingerprint(text: string): string {
+  const hash = (seed: number): string => {
+    let value = seed
+    for (let index = 0; index < text.length; index++) value = Math.imul(value ^ text.charCodeAt(index), 0x01000193)
+    return (value >>> 0).toString(16).padStart(8, '0')
+  }
+  return `${hash(0x811c9dc5)}${hash(0x2c1b3c6d)}${text.length.toString(16)}`
+}

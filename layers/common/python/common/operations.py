@@ -1,0 +1,32 @@
+"""What a route takes and answers, said beside it in `ServiceApp.route`: the API's document is made of this and of the template."""
+
+from dataclasses import dataclass
+
+from pydantic import BaseModel
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The answer of a list: `{<plural>: [items], start, limit, count, total, next_after}`, see `common.paging.page_document`."""
+
+    plural: str
+    item: type[BaseModel]
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One method of one path. `body` and `query` are the models that the route parses with."""
+
+    service: str
+    method: str
+    path: str
+    name: str
+    description: str
+    public: bool
+    body: type[BaseModel] | None
+    query: type[BaseModel] | None
+    answers: type[BaseModel] | Listing | str | None
+    """A model or a list as JSON, a media type for anything else, None for 204."""
+    status: int
+    repeatable: bool
+    """Whether it honours Idempotency-Key."""

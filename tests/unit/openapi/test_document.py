@@ -1,0 +1,83 @@
+"""The OpenAPI document: up to date, complete, and readable by a person."""
+
+import json
+import re
+
+import pytest
+
+from infra.deploy import template
+from infra.openapi.__main__ import PATH
+from infra.openapi.document import build, text_of
+from infra.stack.instance import PROJECT_DIR
+from system import documents
+
+
+@pytest.fixture(scope="module")
+def document():
+    return build(PROJECT_DIR / "template.yaml")
+
+
+def test_the_document_that_is_served_is_up_to_date(document):
+    assert PATH.read_text(encoding="utf-8") == text_of(document), "run: make openapi"
+
+
+def test_every_route_of_the_template_is_described(document):
+    functions = template.resources_of(template.load(PROJECT_DIR / "template.yaml"), template.FUNCTION).values()
+    routes = {
+        (event["Properties"]["Path"], event["Properties"]["Method"].lower())
+        for function in functions
+        for event in function.get("Events", {}).values()
+    }
+    described = {(path, method) for path, methods in document["paths"].items() for method in methods}
+    assert described == routes | {("/api/events", "get")}
+
+
+def test_every_answer_but_none_has_a_shape(document):
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            answers = {status: answer for status, answer in operation["responses"].items() if status.startswith("2")}
+            assert answers, (path, method)
+            for status, answer in answers.items():
+                assert status == "204" or answer["content"], (path, method)
+
+
+def test_references_lead_somewhere(document):
+    for reference in re.findall(r'"\$ref": "([^"]+)"', text_of(document)):
+        found = document
+        for part in reference.removeprefix("#/").split("/"):
+            found = found[part]
+
+
+def test_operations_have_names_of_their_own(document):
+    names = [operation["operationId"] for methods in document["paths"].values() for operation in methods.values()]
+    assert len(set(names)) == len(names)
+
+
+def test_what_needs_no_token_says_so(document):
+    public = {
+        path
+        for path, methods in document["paths"].items()
+        for operation in methods.values()
+        if operation.get("security") == [] and not path.endswith("/health")
+    }
+    assert public == {"/api/auth/register", "/api/auth/login", "/api/openapi.json", "/api/docs"}
+
+
+def test_money_is_a_number_and_a_moment_is_a_text(document):
+    order = document["components"]["schemas"]["OrderOut"]["properties"]
+    assert order["unit_price"]["type"] == order["total_cost"]["type"] == "number"
+    assert (order["timestamp"]["type"], order["timestamp"]["format"]) == ("string", "date-time")
+
+
+def test_lists_say_by_what_they_can_be_sorted(document):
+    (sort,) = [p for p in document["paths"]["/api/products"]["get"]["parameters"] if p["name"] == "sort"]
+    assert {"name", "-name", "price_sell"} <= set(sort["schema"]["enum"])
+
+
+def test_the_page_for_people_shows_every_route_and_needs_nothing_from_elsewhere(document):
+    page = documents.docs()
+    for path in document["paths"]:
+        assert path in page
+    assert "<script" not in page
+    assert not re.search(r'(src|href)="(https?:)?//', page)
+    assert json.loads(documents.openapi()) == document
