@@ -24,7 +24,9 @@ def _limit(rate: float, burst: int) -> dict[str, float]:
     return {"throttlingRateLimit": rate, "throttlingBurstLimit": burst}
 
 
-@pytest.mark.parametrize("name", ["~1api~1products/GET", "/~1api~1products/GET", "~1~1api~1products/GET", "/api/products/GET", "api/products/GET"])
+@pytest.mark.parametrize(
+    "name", ["~1api~1products/GET", "/~1api~1products/GET", "~1~1api~1products/GET", "/api/products/GET", "api/products/GET"]
+)
 def test_a_methods_own_setting_wins_in_every_spelling(name: str):
     settings = {"*/*": _limit(1, 1), name: _limit(2, 3)}
     assert method_limit(settings, "/api/products", "GET") == (2.0, 3.0)

@@ -19,15 +19,16 @@ _EFFECT = text("INSERT INTO bridge_test_effects (consumer, event_id, applied_at)
 
 
 def function_in_process(consumer, settings):
-    def apply(session, event):
-        match event.get("misbehave"):
-            case "raise":
-                raise ValueError("poison")
-            case "unavailable":
-                raise UnavailableError("no database for this one")
-            case "slow":
-                time.sleep(0.5)
-        session.execute(_EFFECT, {"consumer": consumer, "event_id": event["event_id"]})
+    def apply(session, events):
+        for event in events:
+            match event.get("misbehave"):
+                case "raise":
+                    raise ValueError("poison")
+                case "unavailable":
+                    raise UnavailableError("no database for this one")
+                case "slow":
+                    time.sleep(0.5)
+            session.execute(_EFFECT, {"consumer": consumer, "event_id": event["event_id"]})
 
     def invoke(events):
         if any(event.get("misbehave") == "break" for event in events):

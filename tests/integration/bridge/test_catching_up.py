@@ -37,11 +37,11 @@ def test_row_whose_consumers_are_done_but_which_nobody_marked_is_finished(new_br
     assert outbox.effects() == []
 
 
-def test_backlog_of_ten_thousand_events_drains(new_bridge, outbox):
-    for _ in range(10):
+def test_backlog_of_three_thousand_events_drains(new_bridge, outbox):
+    for _ in range(3):
         outbox.add_many(STOCK_IN, [{}] * 900, publish=False)
         outbox.add_many("product_events", [{}] * 100, event_type="product_updated", publish=False)
     new_bridge().start("inventory", "order", "procurement")
     until(lambda: outbox.undelivered() == 0, seconds=120)
-    assert len(outbox.effects("inventory")) == len(set(outbox.effects("inventory"))) == 10_000
-    assert len(outbox.effects("order")) == len(set(outbox.effects("order"))) == 1_000
+    assert len(outbox.effects("inventory")) == len(set(outbox.effects("inventory"))) == 3_000
+    assert len(outbox.effects("order")) == len(set(outbox.effects("order"))) == 300
