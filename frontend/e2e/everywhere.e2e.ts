@@ -12,7 +12,9 @@ for (const theme of ['light', 'dark'] as const) {
     await page.emulateMedia({ colorScheme: theme, reducedMotion: 'reduce' })
     const check = async (what: string): Promise<void> => {
       await expect(page.locator('.skeleton, .spinner.block')).toHaveCount(0)
-      const { violations } = await new AxeBuilder({ page }).withTags(['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']).analyze()
+      const axe = new AxeBuilder({ page })
+      // The theme changes colours and nothing else.
+      const { violations } = await (theme === 'light' ? axe.withTags(['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']) : axe.withRules(['color-contrast', 'link-in-text-block'])).analyze()
       const serious = violations.filter((violation) => violation.impact === 'serious' || violation.impact === 'critical')
       expect.soft(serious.map((violation) => `${what}: ${violation.id}: ${violation.nodes.map((node) => node.target.join(' ')).slice(0, 3).join(' | ')}`)).toEqual([])
     }

@@ -31,7 +31,7 @@ test('from registering to a confirmed order in one go', async ({ page }) => {
 
   await page.getByRole('link', { name: 'Buy' }).click()
   const buying = page.getByRole('dialog')
-  await expect(buying.getByLabel('Unit price')).toHaveValue('1.5')
+  await expect(buying.getByLabel('Unit price')).toHaveValue('1.50')
   await buying.getByLabel('Quantity').fill('50')
   await buying.getByRole('button', { name: 'Buy' }).click()
   await expect(page.getByText(/Procurement \d+ taken/)).toBeVisible()

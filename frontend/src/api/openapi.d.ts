@@ -791,7 +791,7 @@ export interface paths {
         };
         /**
          * Get trace
-         * @description Everything that one request led to; the key is its trace id or the id of one of its events.
+         * @description Everything that one request led to; the key is its trace id, the id of one of its events, or e.g. `order-7` or `procurement-7`.
          */
         get: operations["get_trace"];
         put?: never;
@@ -1195,12 +1195,12 @@ export interface components {
              * Channel
              * @enum {string}
              */
-            channel: "supplier_events" | "customer_events" | "product_events" | "procurement_stock_in" | "order_stock_out" | "inventory_alert" | "order_status";
+            channel: "supplier_events" | "customer_events" | "product_events" | "procurement_stock_in" | "order_stock_out" | "inventory_alert" | "order_status" | "stock_movements";
             /**
              * Event Type
              * @enum {string}
              */
-            event_type: "supplier_created" | "supplier_updated" | "supplier_deleted" | "customer_created" | "customer_updated" | "customer_deleted" | "product_created" | "product_updated" | "product_deleted" | "procurement_stock_in" | "order_stock_out" | "order_cancelled" | "low_stock" | "stock_recovered" | "order_confirmed" | "order_rejected";
+            event_type: "supplier_created" | "supplier_updated" | "supplier_deleted" | "customer_created" | "customer_updated" | "customer_deleted" | "product_created" | "product_updated" | "product_deleted" | "procurement_stock_in" | "order_stock_out" | "order_cancelled" | "low_stock" | "stock_recovered" | "order_confirmed" | "order_rejected" | "stock_changed";
         } & {
             [key: string]: unknown;
         };

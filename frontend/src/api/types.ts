@@ -1,210 +1,39 @@
-/** The shapes the API speaks, as its OpenAPI document tells them. */
+/** The shapes the API speaks, under the page's own names. They come from its OpenAPI document: `npm run types` after a change of it. */
+import type { components } from './openapi'
 
-export interface Supplier {
-  id: number
-  name: string
-  city: string
-  address: string
-  contact_person: string
-  version: number
-}
+type Schemas = components['schemas']
 
-export type Customer = Supplier
+export type Supplier = Schemas['SupplierOut']
+export type Customer = Schemas['CustomerOut']
+/** A product as its service answers it; within a storage it comes without its supplier. */
+export type Product = Omit<Schemas['SuppliedProduct'], 'supplier'> & { supplier?: Schemas['SuppliedProduct']['supplier'] }
+export type ProductInput = Schemas['ProductIn']
+export type Storage = Omit<Schemas['StorageOut'], 'product'> & { product?: Schemas['StorageProduct'] | null }
+export type Movement = Schemas['MovementOut']
+export type MovementReason = Movement['reason']
+export type ManualReason = NonNullable<Schemas['StockChange']['reason']>
+export type Alert = Schemas['AlertOut']
+export type Procurement = Schemas['ProcurementOut']
+export type ProcurementInput = Schemas['ProcurementIn']
+export type Order = Schemas['OrderOut']
+export type OrderInput = Schemas['OrderIn']
+export type OrderStatus = Order['status']
+export type User = Schemas['UserOut']
+export type Session = Schemas['Session']
+export type Reconciliation = Schemas['Reconciliation']
+export type StockStatistics = Schemas['InventoryStatistics']
+/** Of orders with their statuses, of procurements without. */
+export type TradeStatistics = Omit<Schemas['OrderStatistics'], 'by_status'> & { by_status?: Schemas['OrderStatistics']['by_status'] }
+export type Topology = Schemas['Topology']
+export type DeadLetter = Schemas['DeadLetterOut']
+export type CacheState = Schemas['CacheStatistics']
+export type Health = Schemas['SystemHealth']
 
-export interface Product {
-  id: number
-  product_code: string
-  name: string
-  category: string
-  price_buy: number
-  price_sell: number
-  measure_unit: string
-  supplier_id: number
-  version: number
-  supplier?: Supplier | null
-}
+/** An event with who takes it up, and in a trace with the change of stock it caused. */
+export type SystemEvent = Schemas['EventOut'] & { movement?: Schemas['Movement'] | null }
+export type Trace = Omit<Schemas['Trace'], 'events'> & { events: SystemEvent[] }
 
-export interface Storage {
-  id: number
-  product_id: number
-  quantity: number
-  version: number
-  low: boolean
-  low_since: string | null
-  product?: Product | null
-}
-
-export type MovementReason = 'opening' | 'procurement' | 'order' | 'cancellation' | 'return' | 'correction' | 'damage' | 'count'
-export type ManualReason = Extract<MovementReason, 'correction' | 'return' | 'damage' | 'count'>
-
-export interface Movement {
-  id: number
-  product_id: number
-  delta: number
-  balance_after: number
-  reason: MovementReason
-  event_id: string
-  reference: string | null
-  trace_id: string
-  created_at: string
-}
-
-export interface Alert {
-  id: number
-  product_id: number
-  quantity: number
-  threshold: number
-  cause_event_id: string
-  occurred_at: string
-  cleared_at: string | null
-}
-
-export interface Procurement {
-  id: number
-  supplier_id: number
-  product_id: number
-  quantity: number
-  unit_price: number
-  total_cost: number
-  timestamp: string
-  supplier_name: string
-  product_code: string
-  product_name: string
-}
-
-export type OrderStatus = 'pending' | 'confirmed' | 'rejected' | 'cancelled'
-
-export interface Order {
-  id: number
-  customer_id: number
-  product_id: number
-  quantity: number
-  unit_price: number
-  total_cost: number
-  timestamp: string
-  customer_name: string
-  product_code: string
-  product_name: string
-  status: OrderStatus
-  status_reason: string | null
-  version: number
-}
-
-export interface User {
-  id: number
-  username: string
-  email: string
-  created_at: string
-}
-
-export interface PageInfo {
-  start: number
-  limit: number
-  count: number
-  total: number
-  next_after: number | null
-}
-
-export interface Reconciliation {
-  reconciled: boolean
-  mismatched: number
-  products: { product_id: number; quantity: number; movements: number; difference: number }[]
-  total: number
-}
-
-export interface Bucket {
-  start: string
-  count: number
-  quantity: number
-  value: number
-}
-
-export interface TopProduct {
-  product_id: number
-  product_code: string
-  product_name: string
-  count: number
-  quantity: number
-  value: number
-}
-
-export interface TradeStatistics {
-  since: string
-  until: string
-  count: number
-  quantity: number
-  value: number
-  by_status?: { status: OrderStatus; count: number; quantity: number; value: number }[]
-  over_time: Bucket[]
-  top_by_value: TopProduct[]
-  top_by_quantity: TopProduct[]
-}
-
-export interface StockStatistics {
-  storages: number
-  quantity: number
-  value: number
-  low: number
-  empty: number
-}
-
-export interface Topology {
-  channels: { name: string; publisher: string; event_types: string[]; consumers: string[] }[]
-  services: string[]
-}
-
-export interface ConsumerProgress {
-  consumer: string
-  state: 'processed' | 'dead' | 'failing' | 'waiting'
-  at: string | null
-  attempts: number | null
-  reason: string | null
-  dead_letter_id: number | null
-}
-
-export interface SystemEvent {
-  id: number
-  event_id: string
-  event_type: string
-  channel: string
-  trace_id: string
-  occurred_at: string
-  delivered_at: string | null
-  payload: Record<string, unknown>
-  consumers: ConsumerProgress[]
-  movement?: Movement | null
-}
-
-export interface Trace {
-  trace_id: string
-  events: SystemEvent[]
-}
-
-export interface DeadLetter {
-  id: number
-  consumer: string
-  event_id: string
-  channel: string
-  reason: string
-  attempts: number
-  failed_at: string
-  replayed_at: string | null
-  payload: Record<string, unknown>
-}
-
-export interface CacheState {
-  available: boolean
-  hits: number | null
-  misses: number | null
-  hit_rate: number | null
-  keys: number | null
-  memory_bytes: number | null
-  memory_limit_bytes: number | null
-  evicted_keys: number | null
-  uptime_seconds: number | null
-  kinds: { kind: string; warm: boolean; loaded: number }[]
-}
-
+/** What is heard live: the document names what all have in common; these are the fields the page reads. */
 export interface LiveEvent {
   channel: string
   event_id: string
@@ -213,12 +42,17 @@ export interface LiveEvent {
   trace_id?: string
   product_id?: number
   order_id?: number
-  procurement_id?: number
   quantity?: number
-  available?: number
   delta?: number
   balance_after?: number
-  reason?: string
   reference?: string | null
   [field: string]: unknown
+}
+
+export interface PageInfo {
+  start: number
+  limit: number
+  count: number
+  total: number
+  next_after: number | null
 }

@@ -1,5 +1,6 @@
 import { flushPromises, mount } from '@vue/test-utils'
 import { describe, expect, it, vi } from 'vitest'
+import type { Component } from 'vue'
 import { layOut } from '@/pages/operations/components/layout'
 import { Problem } from '@/api/problem'
 import { chartOption } from './chartOption'
@@ -12,7 +13,7 @@ describe('EntityPicker', () => {
   const items = [{ id: 1, name: 'Lamp', code: 'L-1' }, { id: 2, name: 'Lantern', code: 'L-2' }]
   type Item = (typeof items)[number]
   function picker(search: (text: string) => Promise<Item[]>) {
-    const wrapper = mount(EntityPicker as never, {
+    const wrapper = mount(EntityPicker as Component, {
       props: { modelValue: null, search, title: (item: Item) => item.name, exact: (item: Item, text: string) => item.code === text },
     })
     return { wrapper, input: wrapper.get('input') }

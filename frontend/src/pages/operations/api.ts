@@ -1,32 +1,5 @@
 import { get, http, list, post } from '@/api/client'
-import type { CacheState, DeadLetter, Topology, Trace } from '@/api/types'
-
-export interface ConsumerHealth {
-  state: string
-  restarts?: number
-  reason?: string | null
-  last_error?: string | null
-  error?: string
-  lag?: { events: number; seconds: number } | null
-  dead_letters?: number
-  since?: string | null
-}
-
-export interface ServiceHealth {
-  service?: string
-  status: string
-  database?: { ok: boolean; milliseconds?: number; error?: string }
-  redis?: { ok: boolean; milliseconds?: number; error?: string }
-  breakers?: Record<string, string>
-  cache?: { warm: boolean } | null
-  error?: string
-}
-
-export interface Health {
-  status: 'ok' | 'degraded' | 'down'
-  services: Record<string, ServiceHealth>
-  consumers: Record<string, ConsumerHealth>
-}
+import type { CacheState, DeadLetter, Health, Topology, Trace } from '@/api/types'
 
 /** The health of the whole; a 503 tells it as well as a 200. */
 export async function getHealth(signal?: AbortSignal): Promise<Health> {

@@ -1,15 +1,5 @@
 import { get, list, post, put, remove, type ListAnswer } from '@/api/client'
-import type { Product, Storage } from '@/api/types'
-
-export interface ProductInput {
-  product_code: string
-  name: string
-  category: string
-  price_buy: number
-  price_sell: number
-  measure_unit: string
-  supplier_id: number
-}
+import type { Product, ProductInput, Storage } from '@/api/types'
 
 export const getProduct = (id: number, signal?: AbortSignal): Promise<Product> => get(`/api/products/${id}`, undefined, signal)
 export const createProduct = (input: ProductInput, idempotencyKey: string): Promise<Product> => post('/api/products', input, { idempotencyKey })
