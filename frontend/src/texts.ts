@@ -4,16 +4,16 @@ import { formatNumber } from './format'
 const plural = (n: number, one: string, many: string): string => `${formatNumber(n)} ${n === 1 ? one : many}`
 
 export const t = {
-  app: { name: 'Stockroom', tagline: 'Always know what is on the shelf.' },
+  app: { name: 'Stockroom', },
   nav: {
-    main: 'Main', skip: 'Skip to content', open: 'Open menu', close: 'Close menu', more: 'More',
-    overview: 'Overview', trade: 'Trade', warehouse: 'Warehouse', people: 'Contacts', system: 'System',
+    main: 'Main', skip: 'Skip to content', close: 'Close menu', more: 'More',
+    trade: 'Trade', warehouse: 'Warehouse', people: 'Contacts', system: 'System',
     dashboard: 'Dashboard', orders: 'Orders', procurements: 'Procurements', procurementsShort: 'Procure', products: 'Products', storages: 'Storages',
     customers: 'Customers', suppliers: 'Suppliers', operations: 'Operations', import: 'Import',
   },
   actions: {
-    add: 'Add', cancel: 'Cancel', save: 'Save', saving: 'Saving…', create: 'Create', edit: 'Edit', remove: 'Delete', close: 'Close', retry: 'Try again', undo: 'Undo',
-    clear: 'Clear', clearFilters: 'Clear filters', back: 'Back', view: 'View', exportCsv: 'Export CSV', importCsv: 'Import CSV', refresh: 'Refresh',
+    add: 'Add', cancel: 'Cancel', save: 'Save', edit: 'Edit', remove: 'Delete', close: 'Close', retry: 'Try again', undo: 'Undo',
+    clear: 'Clear', clearFilters: 'Clear filters', view: 'View', exportCsv: 'Export CSV',
     more: (of: string) => `Actions for ${of}`, signIn: 'Sign in', signOut: 'Sign out', keep: 'Keep', stop: 'Stop', previous: 'Previous page', next: 'Next page',
   },
   errors: {
@@ -43,15 +43,15 @@ export const t = {
   },
   theme: { label: 'Appearance', system: 'As the system', light: 'Light', dark: 'Dark' },
   search: {
-    label: 'Find or scan a product', placeholder: 'Find or scan a product', hint: 'Press / to search', none: (q: string) => `No product matches “${q}”`,
-    all: (q: string) => `All products matching “${q}”`, notFound: (code: string) => `No product has the code ${code}`, scanned: 'Scanned',
+    label: 'Find or scan a product', placeholder: 'Find or scan a product',
+    notFound: (code: string) => `No product has the code ${code}`,
   },
   session: {
     endsIn: (time: string) => `Your session ends in ${time}.`, renew: 'Stay signed in', renewTitle: 'Stay signed in', renewHint: 'Your password starts a new session of 6 hours. Nothing on this page is lost.',
     ended: 'Your session has ended. Sign in to go on where you were.', renewed: 'Signed in for another 6 hours',
   },
   auth: {
-    loginTitle: 'Sign in', registerTitle: 'Create your account', username: 'User name', email: 'Email', password: 'Password', show: 'Show', hide: 'Hide',
+    loginTitle: 'Sign in', registerTitle: 'Create your account', username: 'User name', email: 'Email', password: 'Password',
     showPassword: 'Show password', hidePassword: 'Hide password',
     noAccount: 'New here?', toRegister: 'Create an account', haveAccount: 'Already have an account?', submitRegister: 'Create account',
     usernameHint: '3 to 50 letters, digits, dots, dashes or underscores', usernameBad: 'Use 3 to 50 letters, digits, dots, dashes or underscores.',
@@ -63,18 +63,18 @@ export const t = {
   fields: {
     name: 'Name', code: 'Code', category: 'Category', buy: 'Buying price', sell: 'Selling price', unit: 'Unit', supplier: 'Supplier', customer: 'Customer', product: 'Product',
     city: 'City', address: 'Address', contact: 'Contact person', stock: 'Stock', quantity: 'Quantity', unitPrice: 'Unit price', total: 'Total', when: 'When', status: 'Status', number: 'No.',
-    reason: 'Reason', reference: 'Note', from: 'From', to: 'To', margin: 'Margin', cause: 'Cause', change: 'Change', balance: 'Balance', value: 'Value', orders: 'Orders', search: 'Search',
+    reason: 'Reason', from: 'From', to: 'To', margin: 'Margin', cause: 'Cause', change: 'Change', balance: 'Balance', value: 'Value',
     required: 'Please fill this in.', number_: 'Please give a number.', positive: 'Please give a number above zero.', notNegative: 'Please give zero or more.', pick: (what: string) => `Please pick a ${what}.`,
-    ambiguous: 'Pick one from the list.',
+
   },
   table: {
     loading: 'Loading', range: (from: number, to: number, total: number) => `${formatNumber(from)}–${formatNumber(to)} of ${formatNumber(total)}`, actions: 'Actions', pagination: 'Pages',
-    sortBy: (label: string) => `Sort by ${label}`, filters: 'Filters', all: 'All', noMatch: 'Nothing matches', noMatchHint: 'Try fewer filters or another search.',
-    page: (n: number, of: number) => `Page ${formatNumber(n)} of ${formatNumber(of)}`,
+    filters: 'Filters', noMatch: 'Nothing matches', noMatchHint: 'Try fewer filters or another search.',
+
   },
   picker: { searching: 'Searching…', none: 'Nothing found', clear: 'Clear', typeMore: 'Type to search' },
   dashboard: {
-    title: 'Dashboard', hello: (name: string) => `Hello, ${name}`,
+    hello: (name: string) => `Hello, ${name}`,
     stockValue: 'Stock value', stockValueHint: (n: number) => `${plural(n, 'product', 'products')} at buying prices`, low: 'Low stock', lowHint: 'below 10 in stock', empty: (n: number) => `${formatNumber(n)} of them empty`,
     ordersToday: 'Orders today', procurementsToday: 'Procurements today', sold: (value: string) => `${value} sold`, bought: (value: string) => `${value} bought`,
     sales: 'Sales', salesHint: 'Sold per day, last 30 days', top: 'Top products', topHint: 'By sales, last 30 days', events: 'Latest events', eventsEmpty: 'Nothing has happened yet', alerts: 'Running low', alertsEmpty: 'Nothing is running low',
@@ -93,7 +93,7 @@ export const t = {
     search: 'Search name, city or contact', emptySuppliers: 'No suppliers yet', emptyCustomers: 'No customers yet', emptyHint: 'Add the first one, or import a list.',
     created: (name: string) => `${name} added`, updated: (name: string) => `${name} saved`, deleted: (name: string) => `${name} deleted`, deleteTitle: (name: string) => `Delete ${name}?`,
     deleteHintSupplier: 'This cannot be undone. A supplier with products or procurements cannot be deleted.', deleteHintCustomer: 'This cannot be undone. A customer with orders cannot be deleted.',
-    refused: (name: string) => `${name} cannot be deleted`, products: 'Products', orders: 'Orders', procurements: 'Procurements', bought: 'Bought, 30 days', orderCount: 'Orders, 30 days', procured: 'Procured, 30 days', procurementCount: 'Procurements, 30 days', details: 'Details',
+    refused: (name: string) => `${name} cannot be deleted`, products: 'Products', orders: 'Orders', procurements: 'Procurements', bought: 'Bought, 30 days', orderCount: 'Orders, 30 days', procured: 'Procured, 30 days', procurementCount: 'Procurements, 30 days',
   },
   storages: {
     title: 'Storages', search: 'Search product name or code', empty: 'No stock yet', emptyHint: 'Stock comes with the first procurement, or as an opening stock.', lowOnly: 'Low only', set: 'Change stock', low: 'Low', out: 'Out',
@@ -101,35 +101,35 @@ export const t = {
     modeSet: 'Counted', modeMove: 'Add or take', counted: 'Counted quantity', delta: 'Change by', deltaHint: 'Below zero takes away: -3', becomes: (from: string, to: string) => `${from} becomes ${to}`, wouldBeNegative: (n: number) => `Only ${formatNumber(n)} in stock.`,
     saved: (name: string, to: string) => `${name}: now ${to}`, movements: 'Movements', changedMeanwhile: (n: string) => `The stock changed meanwhile: it is ${n} now.`, lowSinceLabel: 'Low since', note: 'Note (optional)', noteHint: 'For those who read the ledger later', mode: 'How',
     reasons: { opening: 'Opening stock', procurement: 'Procurement', order: 'Order', cancellation: 'Cancellation', return: 'Return', correction: 'Correction', damage: 'Damage', count: 'Count' },
-    open: 'Opening stock', noStorage: 'No stock record yet', openHint: 'How much is there to begin with?',
+    open: 'Opening stock', openHint: 'How much is there to begin with?',
   },
   orders: {
-    title: 'Orders', one: 'Order', new: 'New order', empty: 'No orders yet', emptyHint: 'Take the first one: a customer, a product, a quantity.', number: (id: number) => `Order ${id}`,
+    title: 'Orders', new: 'New order', empty: 'No orders yet', emptyHint: 'Take the first one: a customer, a product, a quantity.', number: (id: number) => `Order ${id}`,
     status: { pending: 'Pending', confirmed: 'Confirmed', rejected: 'Rejected', cancelled: 'Cancelled' }, cancelling: 'Cancelling…',
     taken: (id: number) => `Order ${id} taken`, waiting: 'Waiting for inventory to decide', confirmed: (id: number) => `Order ${id} confirmed`, rejected: (id: number) => `Order ${id} rejected`,
     cancel: 'Cancel order', cancelSoon: (id: number) => `Order ${id} will be cancelled`, cancelHint: 'Nothing has been sent yet.', cancelled: (id: number) => `Order ${id} cancelled`, cancelledHint: 'Its stock is returned.', kept: (id: number) => `Order ${id} kept`, cancelFailed: (id: number) => `Order ${id} could not be cancelled`,
-    available: (n: string, unit: string) => `${n} ${unit} in stock`, leaves: (n: string) => `leaves ${n}`, short: (n: string) => `Only ${n} in stock: this order would be refused.`, willBeLow: (n: string) => `Leaves ${n}: this will be low stock.`, checking: 'Asking for stock…', unknownStock: 'The stock cannot be asked for just now; inventory decides when it can.',
-    submit: 'Take order', submitting: 'Taking…', another: 'Take another order after this one', path: 'Where is my stock change?', pathHint: 'From the request to the movement', details: 'Details', paid: 'Total', rejectedBecause: 'Rejected:', search: 'Order no.', period: 'Period',
+    available: (n: string, unit: string) => `${n} ${unit} in stock`, short: (n: string) => `Only ${n} in stock: this order would be refused.`, willBeLow: (n: string) => `Leaves ${n}: this will be low stock.`, checking: 'Asking for stock…', unknownStock: 'The stock cannot be asked for just now; inventory decides when it can.',
+    submit: 'Take order', submitting: 'Taking…', another: 'Take another order after this one', path: 'Where is my stock change?', pathHint: 'From the request to the movement', details: 'Details', rejectedBecause: 'Rejected:',
   },
   procurements: {
-    title: 'Procurements', one: 'Procurement', new: 'New procurement', empty: 'No procurements yet', emptyHint: 'Buy the first stock: a product, a quantity.', submit: 'Buy', submitting: 'Buying…', number: (id: number) => `Procurement ${id}`,
-    done: (id: number) => `Procurement ${id} taken`, becomes: (from: string, to: string) => `${from} in stock, then ${to}`, arrived: (name: string, to: string) => `${name}: stock is now ${to}`,
+    title: 'Procurements', new: 'New procurement', empty: 'No procurements yet', emptyHint: 'Buy the first stock: a product, a quantity.', submit: 'Buy', submitting: 'Buying…',
+    done: (id: number) => `Procurement ${id} taken`, becomes: (from: string, to: string) => `${from} in stock, then ${to}`,
   },
   operations: {
     title: 'Operations', ok: 'All is well', degraded: 'Something limps', down: 'Something is down', unknown: 'Not known', services: 'Services', consumers: 'Consumers', cache: 'Cache', deadLetters: 'Dead letters', topology: 'Who tells whom what', topologyHint: 'Messages move as they are published',
-    service: 'Service', database: 'Database', redis: 'Redis', breakers: 'Breakers', warm: 'Cache', isWarm: 'warm', isCold: 'cold', consumer: 'Consumer', state: 'State', lag: 'Lag', restarts: 'Restarts', letters: 'Dead', hitRate: 'Hit rate', keys: 'Keys', memory: 'Memory', evicted: 'Evicted', hits: 'Hits', misses: 'Misses',
-    noLetters: 'No dead letters', noLettersHint: 'Nothing has been given up.', replay: 'Replay', replayed: 'Handed out again', attempts: (n: number) => plural(n, 'attempt', 'attempts'), payload: 'Message', failedAt: 'Failed',
-    where: 'Where is my stock change?', whereLabel: 'Order number, event id or trace id', whereHint: 'e.g. 1042', whereGo: 'Find', whereNone: 'Nothing is known under this number or id.', delivered: 'Delivered', notDelivered: 'Not delivered yet', took: (ms: string) => `after ${ms}`,
-    requested: 'Request', published: 'told on', states: { processed: 'processed', dead: 'given up', failing: 'failing', waiting: 'waiting' }, movement: 'Movement', closed: 'closed', open: 'open', half_open: 'half open', half: 'half open', cacheAway: 'Redis cannot be reached', lastEvents: 'Messages', noService: 'No answer',
-    subscribers: 'Consumers', publishers: 'Services', channels: 'Channels', up: 'up', pictureLabel: 'Which service publishes on which channel, and which consumers listen', since: 'since start', running: 'running', messages: (n: number) => plural(n, 'message', 'messages'),
+    database: 'Database', warm: 'Cache', isWarm: 'warm', isCold: 'cold', lag: 'Lag', restarts: 'Restarts', hitRate: 'Hit rate', keys: 'Keys', memory: 'Memory', evicted: 'Evicted',
+    noLetters: 'No dead letters', noLettersHint: 'Nothing has been given up.', replay: 'Replay', replayed: 'Handed out again', attempts: (n: number) => plural(n, 'attempt', 'attempts'), payload: 'Message',
+    where: 'Where is my stock change?', whereLabel: 'Order number, event id or trace id', whereGo: 'Find', whereNone: 'Nothing is known under this number or id.',
+    published: 'told on', states: { processed: 'processed', dead: 'given up', failing: 'failing', waiting: 'waiting' }, movement: 'Movement', closed: 'closed', open: 'open', half_open: 'half open', half: 'half open', cacheAway: 'Redis cannot be reached', noService: 'No answer',
+    subscribers: 'Consumers', publishers: 'Services', channels: 'Channels', pictureLabel: 'Which service publishes on which channel, and which consumers listen', running: 'running',
   },
   io: {
     title: 'Import', hint: 'A CSV file with a heading line. Nothing is sent before you have seen it.', kinds: { products: 'Products', suppliers: 'Suppliers', customers: 'Customers', stock: 'Stock changes' }, kind: 'What to import', choose: 'Choose a CSV file', drop: 'or drop it here', columns: 'Columns', template: 'Download a template',
-    rows: (n: number) => plural(n, 'row', 'rows'), ready: (n: number) => `${formatNumber(n)} ready`, wrong: (n: number) => plural(n, 'row with an error', 'rows with errors'), line: 'Line', problem: 'Problem', send: (n: number) => `Import ${plural(n, 'row', 'rows')}`, checking: 'Checking…', importing: (done: number, all: number) => `${formatNumber(done)} of ${formatNumber(all)}`,
+    ready: (n: number) => `${formatNumber(n)} ready`, wrong: (n: number) => plural(n, 'row with an error', 'rows with errors'), line: 'Line', send: (n: number) => `Import ${plural(n, 'row', 'rows')}`, checking: 'Checking…', importing: (done: number, all: number) => `${formatNumber(done)} of ${formatNumber(all)}`,
     done: (n: number) => `${plural(n, 'row', 'rows')} imported`, failed: (n: number) => `${plural(n, 'row', 'rows')} failed`, doneHint: 'Importing this very file again changes nothing twice.', another: 'Another file', downloadErrors: 'Download the rows that failed', onlyErrors: 'Errors only',
     deltaHint: 'Stock is moved, never overwritten: each row adds to or takes from what is there when it arrives.', missingColumn: (name: string) => `The column “${name}” is missing.`, emptyFile: 'The file has no rows.', notRead: 'This file could not be read as CSV.', tooMany: (n: number) => `At most ${formatNumber(n)} rows at a time.`, willCreate: 'new', willUpdate: 'change', willMove: 'move',
     errors: { required: (c: string) => `${c} is missing`, number: (c: string) => `${c} is no number`, negative: (c: string) => `${c} is below zero`, long: (c: string, n: number) => `${c} is longer than ${n}`, unknownSupplier: (n: string) => `no supplier is called “${n}”`, unknownProduct: (n: string) => `no product has the code “${n}”`, reason: (list: string) => `reason must be one of ${list}`, zero: 'delta is zero', duplicate: (line: number) => `same as line ${line}`, ambiguousSupplier: (n: string) => `several suppliers are called “${n}”`, noStorage: 'has no stock record yet', short: (n: string) => `would fall below zero: only ${n} in stock` },
-    exporting: (done: number, all: number) => `Exporting ${formatNumber(done)} of ${formatNumber(all)}`, exported: (n: number) => `${plural(n, 'row', 'rows')} exported`, exportFailed: 'The export stopped', result: 'Result', exportTitle: 'Exporting', stopped: 'The import was stopped', state: { ready: 'ready', sent: 'done', failed: 'failed' },
+    exporting: (done: number, all: number) => `Exporting ${formatNumber(done)} of ${formatNumber(all)}`, exported: (n: number) => `${plural(n, 'row', 'rows')} exported`, exportFailed: 'The export stopped', result: 'Result', state: { ready: 'ready', sent: 'done', failed: 'failed' },
   },
   events: {
     product_created: 'Product added', product_updated: 'Product changed', product_deleted: 'Product deleted', supplier_created: 'Supplier added', supplier_updated: 'Supplier changed', supplier_deleted: 'Supplier deleted', customer_created: 'Customer added', customer_updated: 'Customer changed', customer_deleted: 'Customer deleted',
