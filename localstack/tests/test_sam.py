@@ -58,7 +58,8 @@ class Deployment:
             assert not failed, [
                 each for each in client.describe_stack_events(StackName="sam")["StackEvents"] if "FAILED" in each["ResourceStatus"]
             ]
-            return stack if stack["StackStatus"] == f"{kind}_COMPLETE" else None
+            # LocalStack says that it is complete a moment before it tells the outputs.
+            return stack if stack["StackStatus"] == f"{kind}_COMPLETE" and "Outputs" in stack else None
 
         stack = eventually(complete, "the stack is deployed", 40)
         self.outputs = {each["OutputKey"]: each["OutputValue"] for each in stack["Outputs"]}
