@@ -22,7 +22,9 @@ export default defineConfig({
     },
   },
   projects: [
-    { name: 'e2e', testMatch: /.*\.e2e\.ts/ },
+    { name: 'together', testMatch: /.*\.e2e\.ts/ },
+    // What others would disturb, or would be disturbed by: one after another, once they are done.
+    { name: 'e2e', testMatch: /.*\.alone\.ts/, fullyParallel: false, workers: 1, dependencies: ['together'] },
     { name: 'screenshots', testMatch: /screenshots\.ts/ },
   ],
 })

@@ -20,8 +20,8 @@ const relative = new Intl.RelativeTimeFormat(locale, { numeric: 'auto', style: '
 
 export const formatMoney = (value: number): string => money.format(value)
 export const formatMoneyShort = (value: number): string => (Math.abs(value) < 10_000 ? money.format(value) : moneyShort.format(value))
-/** For axes: no cents. */
-export const formatMoneyAxis = (value: number): string => (Math.abs(value) < 10_000 ? moneyWhole.format(value) : moneyShort.format(value))
+/** For axes: no cents, and short. */
+export const formatMoneyAxis = (value: number): string => (Math.abs(value) < 1000 ? moneyWhole.format(value) : moneyShort.format(value))
 export const formatNumber = (value: number): string => number.format(value)
 export const formatNumberShort = (value: number): string => (Math.abs(value) < 10_000 ? number.format(value) : numberShort.format(value))
 export const formatSigned = (value: number): string => signed.format(value)

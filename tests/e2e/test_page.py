@@ -10,11 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.invoice_lines import invoice_lines
+
 FRONTEND = Path(__file__).resolve().parents[2] / "frontend"
 
 
 @pytest.mark.timeout(1200)
-def test_the_page_does_what_its_users_do(system):
+def test_the_page_does_what_its_users_do(system, tmp_path):
     path = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)))
     npm = shutil.which("npm", path=path)
     assert npm, "there is no npm: make page"
@@ -22,7 +24,15 @@ def test_the_page_does_what_its_users_do(system):
     done = subprocess.run(
         [npm, "run", "--silent", "e2e"],
         cwd=FRONTEND,
-        env={**os.environ, "PATH": path, "PAGE_URL": system.page_url, "API_URL": system.gateway_url},
+        env={
+            **os.environ,
+            "PATH": path,
+            "PAGE_URL": system.page_url,
+            "API_URL": system.gateway_url,
+            "RUN_DIR": str(system.run_dir),
+            "PYTHON": sys.executable,
+            "REPLAY_FILE": str(invoice_lines(tmp_path, 50)),
+        },
         capture_output=True,
         text=True,
         check=False,

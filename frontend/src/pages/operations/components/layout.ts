@@ -26,7 +26,7 @@ export interface Picture {
   wires: Wire[]
 }
 
-const BOX = { service: 112, channel: 176, height: 34, gap: 14 }
+const BOX = { service: 112, channel: 200, height: 34, gap: 14 }
 
 /** Three columns: who publishes, on which channel, who listens. Channels keep near their publisher, so that wires cross little. */
 export function layOut(topology: Topology, width = 860): Picture {
