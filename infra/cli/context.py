@@ -22,17 +22,21 @@ class CommandFailed(Exception):
 
 
 def chosen_stack(run_dir: Path | None, port_offset: int | None) -> Stack:
-    """The instance named by the options; without a port offset, the one that runs in the directory, wherever it listens."""
+    """The instance named by the options; one that runs in the directory listens where it does, and only there."""
     directory = run_dir or Stack.default_run_dir()
-    if port_offset is not None:
-        try:
-            return Stack(directory, Ports.shifted(port_offset))
-        except ValueError as error:
-            raise CommandFailed(str(error)) from error
+    try:
+        wanted = Stack(directory, Ports.shifted(port_offset or 0))
+    except ValueError as error:
+        raise CommandFailed(str(error)) from error
     existing = Stack.of(directory)
-    if existing is not None and existing.state.supervised():
-        return existing
-    return Stack(directory, Ports())
+    if existing is None or not existing.state.supervised():
+        return wanted
+    if port_offset is not None and existing.ports != wanted.ports:
+        raise CommandFailed(
+            f"The system in {directory} runs with its gateway on port {existing.ports.gateway}, not {wanted.ports.gateway}.\n"
+            f"Leave PORT_OFFSET={port_offset} out, or name the directory of the one you mean: RUN_DIR=.run-{port_offset}"
+        )
+    return existing
 
 
 def stack_of(context: typer.Context) -> Stack:

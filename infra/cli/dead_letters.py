@@ -7,13 +7,13 @@ from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
-from rich.table import Table
 
 from common import deliveries
 from common.deliveries import DeadLetter
 from infra.cli.context import CommandFailed, output
 from infra.cli.database import session_of
 from infra.cli.events import AsJson  # noqa: TC001 - typer reads annotations when it runs
+from infra.cli.table import Table
 
 app = typer.Typer(help="Dead letters: events a consumer failed on five times. Look at them, have them tried again.", no_args_is_help=True)
 
@@ -37,15 +37,12 @@ def list_letters(
     if not found:
         output.print("There are no dead letters.")
         return
-    table = Table("id", "consumer", "channel", "event", "failed at (UTC)", "reason", box=None)
-    for column in table.columns:
-        # An id or a name cut short could not be copied.
-        column.overflow = "fold"
+    table = Table("id", "consumer", "event", "failed at (UTC)")
     for letter in found:
         mark = " (replayed)" if letter["replayed_at"] else ""
-        reason = escape(letter["reason"].splitlines()[0][:80]) + mark
-        table.add_row(str(letter["id"]), letter["consumer"], letter["channel"], letter["event_id"], str(letter["failed_at"])[:19], reason)
-    output.print(table)
+        reason = escape(f"{letter['channel']}: {_first_line(letter['reason'])}{mark}")
+        table.add_row(str(letter["id"]), letter["consumer"], letter["event_id"], str(letter["failed_at"])[:19], note=reason)
+    table.print(output)
 
 
 @app.command()
@@ -93,6 +90,10 @@ def replay(
 
 def _columns(letter: DeadLetter) -> dict[str, Any]:
     return {column.key: getattr(letter, column.key) for column in DeadLetter.__table__.columns}
+
+
+def _first_line(reason: str) -> str:
+    return next(iter(reason.splitlines()), "")
 
 
 def _readable(value: Any) -> str:

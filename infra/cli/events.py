@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import redis
 import typer
 from rich.markup import escape
-from rich.table import Table
 from sqlalchemy import bindparam, text
 
 from common import deliveries
 from common.topology import TOPOLOGY
 from infra.cli.context import CommandFailed, errors, output
 from infra.cli.database import session_of, settings_of
+from infra.cli.table import Table
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -43,10 +43,10 @@ def topology(context: typer.Context, as_json: AsJson = False) -> None:
         }
         output.print_json(json.dumps(channels))
         return
-    table = Table("channel", "event types", "published by", "consumed by", box=None)
+    table = Table("channel", "published by", "consumed by")
     for channel in TOPOLOGY.values():
-        table.add_row(channel.name, ", ".join(channel.event_types), channel.publisher, ", ".join(channel.consumers))
-    output.print(table)
+        table.add_row(channel.name, channel.publisher, ", ".join(channel.consumers), note=", ".join(channel.event_types))
+    table.print(output)
 
 
 @app.command()

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.live import Live
-from rich.table import Table
+from rich.table import Table as RichTable
 
 from infra.cli.context import CommandFailed, output, stack_of
+from infra.cli.table import Table
 from infra.stack import launcher
 
 if TYPE_CHECKING:
@@ -116,8 +117,8 @@ class _Steps:
                     markup=False,
                 )
 
-    def __rich__(self) -> Table:
-        table = Table.grid(padding=(0, 2))
+    def __rich__(self) -> RichTable:
+        table = RichTable.grid(padding=(0, 2))
         for name in self._names:
             entry = self._entries.get(name, {"actual": "waiting"})
             busy = name not in self._finished
@@ -135,7 +136,7 @@ class _Steps:
 
 
 def _print_addresses(stack: Stack) -> None:
-    table = Table.grid(padding=(0, 2))
+    table = Table()
     if "page" in stack.servers:
         table.add_row("page", stack.page_url)
     table.add_row("gateway", f"{stack.gateway_url}  (health: {stack.gateway_url}/health)")
@@ -147,5 +148,5 @@ def _print_addresses(stack: Stack) -> None:
         f"password {addresses['DATABASE_PASSWORD']}, database {addresses['DATABASE_NAME']}",
     )
     table.add_row("Redis", f"{addresses['REDIS_HOST']}:{addresses['REDIS_PORT']}")
-    output.print(table)
+    table.print(output)
     output.print("\nNext: .venv/bin/inventory status | logs | --help; stop with make down.", markup=False)

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
-from rich.table import Table
 
 from infra.api_client import Account, ApiClient, GaveUpError, RefusedError
 from infra.cli.context import CommandFailed, errors, output, running_stack_of
+from infra.cli.table import Table
 from infra.reconcile import reconciliation
 from infra.reconcile.checks import CHECKS
 
@@ -53,10 +53,10 @@ def print_reconciliation(made: Reconciliation) -> None:
         promises = {check.name: check.promise for check in CHECKS} | {
             "service_reconciles": "the inventory service finds its own stock reconciled"
         }
-        table = Table("check", "subject", "what is found", title=f"{len(made.mismatches)} mismatches", title_justify="left", box=None)
+        table = Table("check", "subject", title=f"{len(made.mismatches)} mismatches")
         for mismatch in made.mismatches:
-            table.add_row(mismatch.check, escape(mismatch.subject), escape(mismatch.detail))
-        output.print(table)
+            table.add_row(mismatch.check, escape(mismatch.subject), note=escape(mismatch.detail))
+        table.print(output)
         for name in dict.fromkeys(mismatch.check for mismatch in made.mismatches):
             errors.print(f"{name}: {promises[name]}", style="dim")
     checked = ", ".join(f"{number:,} {name}" for name, number in made.counted.items())

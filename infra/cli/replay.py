@@ -7,13 +7,12 @@ from pathlib import Path  # noqa: TC003  # typer reads the annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.markup import escape
-from rich.table import Table
 
 from infra.api_client import Account, ApiClient, GaveUpError, RefusedError
 from infra.cli.context import CommandFailed, errors, output, running_stack_of, stack_of
 from infra.cli.progress import PhaseBars
 from infra.cli.reconcile import print_reconciliation
+from infra.cli.table import Table
 from infra.reconcile import reconciliation
 from infra.replay import replaying
 from infra.replay.lines import KINDS, NotInvoiceLinesError, read_lines
@@ -117,7 +116,7 @@ def _print(made: Replayed, wanted: Plan) -> None:
     if made.reported:
         _print_reported(made)
     figures = made.document()
-    table = Table.grid(padding=(0, 2))
+    table = Table()
     sign = "=" if made.adds_up else "[red]≠[/]"
     table.add_row(
         "lines", f"{made.lines} {sign} {figures['orders']} orders + {figures['returns']} returns + {figures['reported']} reported"
@@ -132,7 +131,7 @@ def _print(made: Replayed, wanted: Plan) -> None:
         table.add_row("tried again", ", ".join(f"{cause} {number} times" for cause, number in made.retries.items()))
     if made.driven.answered_before:
         table.add_row("answered before", f"{made.driven.answered_before} lines, by their keys")
-    output.print(table)
+    table.print(output)
     if made.reconciliation is None:
         output.print("[yellow]Not reconciled with the database: --base-url names a gateway only.[/]")
     else:
@@ -140,10 +139,10 @@ def _print(made: Replayed, wanted: Plan) -> None:
 
 
 def _print_reported(made: Replayed) -> None:
-    table = Table("reported", "lines", "which", title="Not replayed", title_justify="left", box=None)
+    table = Table("lines", "not replayed")
     for kind, numbers in made.by_kind.items():
-        table.add_row((KINDS | _REFUSALS)[kind], str(len(numbers)), escape(", ".join(map(str, numbers))))
-    output.print(table)
+        table.add_row(str(len(numbers)), (KINDS | _REFUSALS)[kind], note=", ".join(map(str, numbers)))
+    table.print(output)
     for line in made.reported:
         if line.kind in _REFUSALS:
             errors.print(f"line {line.number}: {line.detail}", markup=False)

@@ -9,15 +9,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import httpx
 import typer
 from rich.markup import escape
-from rich.table import Table
 
 from infra.cli.context import CommandFailed, output, stack_of
+from infra.cli.table import Table
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from infra.stack import Stack
 
 GOOD = {"running", "done", "ok", "closed", "warm"}
 PASSING = {"waiting", "starting", "stopping", "half-open", "cold", "degraded"}
+_SILENCE_WORTH_SAYING = 3
 
 
 def status(
@@ -37,14 +40,22 @@ def status(
     if as_json:
         output.print_json(json.dumps({"healthy": healthy, "running": True, **state, "health": health}))
     else:
-        output.print(_processes(state))
-        if "services" in health:
-            output.print(_services(health["services"]))
-        if "consumers" in health:
-            output.print(_consumers(health["consumers"]))
-        output.print("[green]Healthy.[/]" if healthy else f"[red]Not healthy.[/] {escape(str(health.get('reason', '')))}")
+        print_status(state, health, output)
+        output.print("[green]Healthy.[/]" if healthy else f"[red]Not healthy.[/] {escape(str(health.get('reason', '')))}", soft_wrap=True)
     if not healthy:
         raise typer.Exit(1)
+
+
+def print_status(state: dict[str, Any], health: dict[str, Any], console: Console) -> None:
+    """The supervisor's state and what GET /health says, as tables."""
+    tables = [_processes(state)]
+    if "services" in health:
+        tables.append(_services(health["services"]))
+    if "consumers" in health:
+        tables.append(_consumers(health["consumers"]))
+    for table in tables:
+        table.print(console)
+        console.print()
 
 
 def gateway_health(stack: Stack) -> dict[str, Any]:
@@ -66,67 +77,73 @@ def _processes_well(state: dict[str, Any]) -> bool:
 
 
 def _processes(state: dict[str, Any]) -> Table:
-    table = _table("Processes", "", "state", "pid", "for", "restarts", "ports", "")
+    table = Table("", "state", "pid", "for", "restarts", "ports", title="Processes")
     for name, server in state["servers"].items():
         wanted = "" if server["desired"] == "running" else " (as asked)"
         ports = " ".join(str(port) for port in server["ports"].values())
-        age = _age(server.get("since"))
-        table.add_row(
-            name, _state(server["actual"]) + wanted, _text(server["pid"]), age, str(server["restarts"]), ports, _text(server["detail"])
-        )
+        cells = (_state(server["actual"]) + wanted, _text(server["pid"]), _age(server.get("since")), str(server["restarts"]), ports)
+        table.add_row(name, *cells, note=_text(server["detail"]))
     for name, job in state["jobs"].items():
-        table.add_row(name, _state(job["actual"]), "", _age(job.get("since")), "", "", _text(job["detail"]))
+        table.add_row(name, _state(job["actual"]), "", _age(job.get("since")), "", "", note=_text(job["detail"]))
     return table
 
 
 def _services(services: dict[str, dict[str, Any]]) -> Table:
-    table = _table("Services", "", "state", "database", "redis", "cache", "breakers")
+    table = Table("", "state", "database", "redis", "cache", "breakers", title="Services")
     for name, service in services.items():
+        measured = {dependency: service.get(dependency) or {} for dependency in ("database", "redis")}
         table.add_row(
             name,
             _state(service.get("status", "?")),
-            _dependency(service.get("database")),
-            _dependency(service.get("redis")),
+            *(_dependency(probe) for probe in measured.values()),
             _cache(service.get("cache")),
-            ", ".join(f"{of} {_state(state)}" for of, state in (service.get("breakers") or {}).items()),
+            _breakers(service.get("breakers") or {}),
+            note=_text("; ".join(each["error"] for each in (service, *measured.values()) if each.get("error"))),
         )
     return table
 
 
 def _consumers(consumers: dict[str, dict[str, Any]]) -> Table:
-    table = _table("Consumers", "", "state", "pid", "restarts", "lag", "delivered", "failed", "dead letters", "heard of", "")
+    table = Table("", "state", "pid", "restarts", "lag", "delivered", "failed", "dead", title="Consumers")
     for name, consumer in consumers.items():
-        lag = consumer.get("lag") or {}
-        heard = consumer.get("reported_seconds_ago")
         table.add_row(
             name,
             _state(consumer.get("state", "?")),
             _text(consumer.get("pid")),
             _text(consumer.get("restarts")),
-            f"{lag['events']} events, {lag['seconds']:.1f} s" if lag else "",
+            _lag(consumer.get("lag")),
             _text(consumer.get("delivered")),
             _text(consumer.get("failed")),
             _text(consumer.get("dead_letters")),
-            "" if heard is None else f"{heard:.1f} s ago",
-            _text(consumer.get("reason") or consumer.get("outage") or consumer.get("last_error")),
+            note=_text(_reason(consumer)),
         )
     return table
 
 
-def _table(title: str, *columns: str) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0))
-    for column in columns:
-        # Figures and names stay whole; what is long, the last column, may wrap.
-        table.add_column(column, no_wrap=column != "" or column is columns[0], overflow="fold")
-    return table
+def _reason(consumer: dict[str, Any]) -> str | None:
+    told = consumer.get("reason") or consumer.get("outage") or consumer.get("last_error") or consumer.get("error")
+    silent = consumer.get("reported_seconds_ago")
+    if silent is not None and silent > _SILENCE_WORTH_SAYING:
+        return f"not heard of for {silent:.0f} s" + (f"; before that: {told}" if told else "")
+    return told
 
 
-def _dependency(measured: dict[str, Any] | None) -> str:
+def _lag(lag: dict[str, Any] | None) -> str:
+    if not lag:
+        return ""
+    return f"{lag['events']} ({lag['seconds']:.1f} s)" if lag["events"] else "0"
+
+
+def _dependency(measured: dict[str, Any]) -> str:
     if not measured:
         return ""
-    if measured.get("ok"):
-        return f"[green]{measured.get('milliseconds', 0):.1f} ms[/]"
-    return f"[red]down[/] {escape(str(measured.get('error', '')))}"
+    return f"[green]{measured.get('milliseconds', 0):.1f} ms[/]" if measured.get("ok") else "[red]down[/]"
+
+
+def _breakers(breakers: dict[str, str]) -> str:
+    """Those that are not closed by name; that all the others are is the usual."""
+    told = [f"{of} {_state(state)}" for of, state in breakers.items() if state != "closed"]
+    return ", ".join(told) if told or not breakers else _state("closed")
 
 
 def _cache(cache: dict[str, Any] | None) -> str:

@@ -121,7 +121,7 @@ def test_a_consumer_that_always_dies_is_given_up_and_the_others_go_on(system):
 
 def _inventory(system, *arguments):
     command = [Path(sys.executable).with_name("inventory"), "--run-dir", system.run_dir, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, env=os.environ | {"COLUMNS": "200"})
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, env=system.environment() | {"COLUMNS": "80"})
 
 
 def _kill(pid):
