@@ -102,7 +102,8 @@ servers:
 .PHONY: bootstrap
 bootstrap:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed, this is " + sys.version)'
-	@PYTHON=$(PYTHON) infra/stack/require-debian.sh ensurepip:=python3-venv mariadbd=mariadb-server redis-server=redis-server
+	@PYTHON=$(PYTHON) infra/stack/require-debian.sh ensurepip:=python3-venv mariadbd=mariadb-server redis-server=redis-server \
+		$(if $(filter test screenshots,$(MAKECMDGOALS)),chromium=chromium)
 
 $(STAMPS)/tools: requirements.lock pyproject.toml | bootstrap
 	@mkdir -p $(STAMPS)

@@ -18,7 +18,7 @@ from infra.deploy.deployment import STACK_NAME, client_of
 
 def invoke(
     context: typer.Context,
-    function: Annotated[str, typer.Argument(help="The function's name, or its logical id in template.yaml.")],
+    function: Annotated[str, typer.Argument(help="Its name (product, order-consumer, authorizer), or its logical id in template.yaml.")],
     event: Annotated[Path, typer.Option(help="File with the event as JSON; - reads it from standard input.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print answer, error and log as one JSON object, for scripts.")] = False,
 ) -> None:
@@ -55,19 +55,18 @@ def _event(path: Path) -> bytes:
 
 
 def _function_name(stack: Any, wanted: str) -> str:
-    """The deployed name of a function given by logical id or name."""
+    """The deployed name of a function given by its name, with or without the stack's in front, or by its logical id."""
     try:
         resources = client_of(stack, "cloudformation").describe_stack_resources(StackName=STACK_NAME)["StackResources"]
     except ClientError as error:
         raise CommandFailed("Nothing is deployed. Deploy with: make up") from error
-    functions: dict[str, str] = {
-        each["LogicalResourceId"]: each["PhysicalResourceId"] for each in resources if each["ResourceType"] == "AWS::Lambda::Function"
-    }
-    if wanted in functions:
-        return functions[wanted]
-    if wanted in functions.values():
-        return wanted
-    raise CommandFailed(f"There is no function {wanted}. There are: {', '.join(sorted(functions))}")
+    functions = [each for each in resources if each["ResourceType"] == "AWS::Lambda::Function"]
+    for function in functions:
+        name = str(function["PhysicalResourceId"])
+        if wanted in {name, name.removeprefix(f"{STACK_NAME}-"), function["LogicalResourceId"]}:
+            return name
+    there_are = sorted(str(function["PhysicalResourceId"]).removeprefix(f"{STACK_NAME}-") for function in functions)
+    raise CommandFailed(f"There is no function {wanted}. There are: {', '.join(there_are)}")
 
 
 def _parsed(body: str) -> Any:
