@@ -14,9 +14,9 @@ from collections.abc import Callable
 from dataclasses import asdict
 
 from common.config import get_settings
+from common.crash_points import crash_point
 from common.observability import logger
 from common.topology import CONSUMERS, channels_of, consumer_function
-from infra.bridge.crash_points import crash_point
 from infra.bridge.delivering import Delivering
 from infra.bridge.heartbeat import HeartbeatSender, die_with_parent
 from infra.bridge.invocation import Invoke
@@ -41,7 +41,7 @@ def run(consumer: str, heartbeats: HeartbeatSender, invoker_of: InvokerOf = depl
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     heartbeats.send({})
-    crash_point(consumer, "at_start")
+    crash_point("at_start", consumer)
     delivering = Delivering(consumer, settings, invoker_of)
     wakeups = Wakeups(channels_of(consumer), delivering.wake)
     delivering.redis_is_there = lambda: wakeups.connected

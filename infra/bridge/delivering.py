@@ -5,9 +5,9 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from common.crash_points import crash_point
 from common.observability import logger
 from common.topology import Event
-from infra.bridge.crash_points import crash_point
 from infra.bridge.database import DATABASE_AWAY, Database, close, connect
 from infra.bridge.delivery import Row
 from infra.bridge.dispatcher import Dispatcher
@@ -113,11 +113,11 @@ class Delivering(threading.Thread):
         if not rows:
             self._note_health(None)
             return False
-        crash_point(self._consumer, "after_read_before_invoke")
+        crash_point("after_read_before_invoke", self._consumer)
         outcome = dispatcher.tell(rows)
-        crash_point(self._consumer, "after_invoke_before_mark")
+        crash_point("after_invoke_before_mark", self._consumer)
         settlement = outbox.settle(rows, outcome)
-        crash_point(self._consumer, "after_mark")
+        crash_point("after_mark", self._consumer)
         self._count(settlement.processed, outcome.failures, settlement.dead)
         if settlement.retry_in is not None:
             self._retry_at = min(self._retry_at, time.monotonic() + settlement.retry_in)

@@ -44,8 +44,6 @@ class BridgeSettings(BaseSettings):
 
     # The supervisor's view as a JSON file, for when Redis cannot be asked.
     state_file: Path | None = None
-    # See crash_points.py; for tests.
-    crash_points: Path | None = None
 
 
 @cache

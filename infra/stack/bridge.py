@@ -24,8 +24,8 @@ def bridge(stack: Stack) -> Server | None:
             "BRIDGE_LIVE_EVENTS": "true",
             "LIVE_PORT": str(stack.ports.live_events),
             "LIVE_GATEWAY_URL": stack.gateway_url,
-            # Without files in it the folder does nothing: see infra/bridge/crash_points.py.
-            "BRIDGE_CRASH_POINTS": str(stack.run_dir / "crash-points"),
+            # Without files in it the folder does nothing: see common/crash_points.py.
+            "CRASH_POINTS": str(stack.run_dir / "crash-points"),
         },
         directory=stack.project_dir,
         ports={"live events": stack.ports.live_events},

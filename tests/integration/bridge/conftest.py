@@ -150,7 +150,7 @@ def new_bridge(bridge_environment, crash_points, tmp_path):
     made: list[Bridge] = []
 
     def make(name: str = "bridge") -> Bridge:
-        made.append(Bridge(tmp_path, bridge_environment | {"BRIDGE_CRASH_POINTS": str(crash_points)}, name))
+        made.append(Bridge(tmp_path, bridge_environment | {"CRASH_POINTS": str(crash_points)}, name))
         return made[-1]
 
     yield make

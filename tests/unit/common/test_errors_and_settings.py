@@ -52,3 +52,21 @@ def test_unfit_setting_is_named_and_no_secret_is_told(monkeypatch):
 
 def test_origins_are_a_list():
     assert get_settings().origins == {"http://localhost:8080", "http://page.example"}
+
+
+def test_crash_points_are_refused_with_a_database_elsewhere(monkeypatch, tmp_path):
+    monkeypatch.setenv("CRASH_POINTS", str(tmp_path))
+    with pytest.raises(RuntimeError, match="CRASH_POINTS"):
+        get_settings()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost"])
+def test_crash_points_are_accepted_with_a_database_on_this_machine(monkeypatch, tmp_path, host):
+    monkeypatch.setenv("CRASH_POINTS", str(tmp_path))
+    monkeypatch.setenv("DATABASE_HOST", host)
+    assert get_settings().crash_points == tmp_path
+
+
+def test_function_is_named_as_in_the_template(monkeypatch):
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "inventory-inventory-consumer")
+    assert get_settings().function == "inventory-consumer"

@@ -1,8 +1,10 @@
 """Settings of a function or tool, read once from its environment."""
 
 from functools import cache
+from ipaddress import ip_address
+from pathlib import Path
 
-from pydantic import SecretStr, ValidationError
+from pydantic import SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -27,10 +29,33 @@ class Settings(BaseSettings):
     jwt_secret_id: str = ""
     allowed_origins: str = ""
 
+    # Given by Lambda.
+    aws_lambda_function_name: str = ""
+    # See common.crash_points; for tests.
+    crash_points: Path | None = None
+
+    @model_validator(mode="after")
+    def _crashes_only_at_home(self) -> "Settings":
+        if self.crash_points is not None and not _is_loopback(self.database_host):
+            raise ValueError("CRASH_POINTS are for tests, which have their database on their own machine")
+        return self
+
     @property
     def origins(self) -> frozenset[str]:
         """The origins browsers may call from."""
         return frozenset(origin.strip() for origin in self.allowed_origins.split(",") if origin.strip())
+
+    @property
+    def function(self) -> str:
+        """The function that runs here, as the template calls it: "order", "inventory-consumer"."""
+        return self.aws_lambda_function_name.removeprefix(f"{self.stack_name}-")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 @cache

@@ -15,6 +15,7 @@ from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
 
 from common.config import Settings, get_settings
+from common.crash_points import crash_point
 from common.errors import UnavailableError
 from common.observability import logger
 
@@ -122,8 +123,13 @@ def in_transaction(effect: Callable[[Session], Result]) -> Result:
         for attempt in stamina.retry_context(
             on=is_lock_conflict, attempts=8, wait_initial=0.005, wait_jitter=0.05, wait_max=0.5, timeout=10
         ):
-            with attempt, transaction() as session:
-                return effect(session)
+            with attempt:
+                with transaction() as session:
+                    after_commit(session, lambda: crash_point("after_commit_before_publish"))
+                    result = effect(session)
+                    before_commit(session, lambda: crash_point("before_commit"))
+                crash_point("after_publish_before_answer")
+                return result
     except OperationalError as error:
         if not is_lock_conflict(error):
             raise
