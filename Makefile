@@ -89,6 +89,23 @@ lint: install ## Ruff: rules and format
 	$(BIN)/ruff check $(CHECKED)
 	$(BIN)/ruff format --check $(CHECKED)
 
+BENCH := .build/bench
+
+.PHONY: bench
+bench: install $(STAMPS)/bench ## Measure side by side with other ways to run this; BENCH_OPTIONS='--quick', '--part services', '--help'
+	@$(WITH_NODE) $(BIN)/python -m tests.bench $(BENCH_OPTIONS)
+
+# What is measured against, in environments of its own.
+$(STAMPS)/bench: tests/bench/requirements.lock $(wildcard tests/bench/serverless_offline/*) $(STAMPS)/node | $(STAMPS)/tools
+	@PYTHON=$(PYTHON) infra/stack/require-debian.sh wrk=wrk
+	@echo 'Installing what make bench measures against into $(BENCH)'
+	@rm -rf $(BENCH) && mkdir -p $(BENCH)
+	@$(UV) venv --quiet --python $(BIN)/python $(BENCH)/venv
+	@$(UV) pip sync --quiet --python $(BENCH)/venv/bin/python --require-hashes tests/bench/requirements.lock
+	@cp -r tests/bench/serverless_offline $(BENCH)/
+	@cd $(BENCH)/serverless_offline && PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --no-audit --no-fund --silent
+	@touch $@
+
 ##@ Maintain
 
 .PHONY: install
@@ -170,10 +187,11 @@ COMPILE := pip compile --quiet --universal --python-version 3.11 --generate-hash
 NOT_IN_LAYER := pip setuptools wheel inquirer readchar blessed editor click runs xmod wcwidth jinxed ansicon async-timeout
 
 .PHONY: lock
-lock: $(STAMPS)/tools ## Resolve the four lock files anew from their requirements.in
+lock: $(STAMPS)/tools ## Resolve the five lock files anew from their requirements.in
 	$(UV) $(COMPILE) requirements.in -o requirements.lock
 	$(UV) $(COMPILE) -c requirements.lock $(NOT_IN_LAYER:%=--no-emit-package %) layers/dependencies/requirements.in -o layers/dependencies/requirements.lock
 	$(UV) $(COMPILE) infra/page/requirements.in -o infra/page/requirements.lock
+	$(UV) $(COMPILE) tests/bench/requirements.in -o tests/bench/requirements.lock
 	$(UV) $(COMPILE) --exclude-newer 2026-02-20 localstack/requirements.in -o localstack/requirements.lock
 
 .PHONY: clean

@@ -31,7 +31,7 @@ def local(
     stack = running_stack_of(context)
     port = stack.ports.as_mapping()[service]
     ensure_free({service: port})
-    environment = {**stack.environment(), **_deployed_settings(stack, service)}
+    environment = {**stack.environment(), **deployed_settings(stack, service)}
     output.print(f"{service} alone: http://{LOOPBACK}:{port}  (python -m debugpy or any debugger can attach to pid {os.getpid()})")
     os.chdir(stack.project_dir / "functions" / service)
     chalice = str(Path(sys.executable).with_name("chalice"))
@@ -39,7 +39,7 @@ def local(
     os.execve(chalice, [chalice, "local", "--host", LOOPBACK, "--port", str(port), "--no-autoreload"], environment)  # noqa: S606
 
 
-def _deployed_settings(stack: Any, service: str) -> dict[str, str]:
+def deployed_settings(stack: Any, service: str) -> dict[str, str]:
     """The deployed function's own settings, and the authorizer's: alone, a service checks tokens by itself."""
     client = client_of(stack, "lambda")
     settings: dict[str, str] = {}

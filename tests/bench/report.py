@@ -1,0 +1,126 @@
+"""What was measured, as tables, as JSON, and as a picture for the docs."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from tests.bench.services import Figure
+
+Figures = dict[str, Any]
+
+
+def gateways_table(rows: Sequence[Figures]) -> Table:
+    """The contenders beside one another; a request is one through the authorizer, whose answer is kept."""
+    table = _table("The trivial function behind gateway and authorizer (medians)")
+    crowds = sorted(int(name.removeprefix("per_second_at_")) for name in rows[0] if name.startswith("per_second_at_"))
+    table.add_column("")
+    many = (f"req/s at {clients}" for clients in crowds)
+    for column in ("cold", "p50", "p95", *many, f"p99/p50 at {crowds[-1]}", "memory", "after load", "enforced"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for row in rows:
+        enforced = {True: "yes", False: "NO", None: "has none"}[row["enforces_authorizer"]]
+        table.add_row(
+            row["name"],
+            f"{row['cold_ms']:.0f} ms",
+            f"{row['p50_at_1']:.2f} ms",
+            f"{row['p95_at_1']:.2f} ms",
+            *(_per_second(row, clients) for clients in crowds),
+            f"{row[f'p99_at_{crowds[-1]}'] / row[f'p50_at_{crowds[-1]}']:.1f}",
+            f"{row['idle_mb']:.0f} MB",
+            f"{row['loaded_mb']:.0f} MB",
+            enforced,
+        )
+    return table
+
+
+def services_table(figures: Sequence[Figure]) -> Table:
+    """The real services, in each way."""
+    table = _table("The real services (medians)")
+    table.add_column("")
+    for column in ("by", "p50", "p95", "p99", "req/s at 8"):
+        table.add_column(column, justify="right" if column != "by" else "left", no_wrap=True)
+    for figure in figures:
+        errors = f" ({figure.errors} errors)" if figure.errors else ""
+        many = "" if figure.per_second is None else f"{figure.per_second:.0f}{errors}"
+        table.add_row(figure.what, figure.way, *(f"{value:.1f} ms" for value in (figure.p50, figure.p95, figure.p99)), many)
+    return table
+
+
+def goals_table(goals: Sequence[Goal]) -> Table:
+    """Each goal as a ratio of this run, and whether it is met."""
+    table = _table("Goals, as ratios in this run")
+    for column in ("", "measured", "goal", ""):
+        table.add_column(column, justify="left" if not column else "right", no_wrap=column != "")
+    for goal in goals:
+        table.add_row(goal.what, f"{goal.ratio:.2f}", goal.says, "[green]met[/]" if goal.met else "[red]missed[/]")
+    return table
+
+
+def picture(rows: Sequence[Figures]) -> str:
+    """Requests per second at 8 clients as bars, an SVG that reads on light and on dark pages."""
+    ranked = sorted(rows, key=lambda row: -row["per_second_at_8"])
+    most = ranked[0]["per_second_at_8"]
+    height, left, wide = 30, 250, 380
+    bars = []
+    for number, row in enumerate(ranked):
+        y, width = 34 + number * height, max(2, row["per_second_at_8"] / most * wide)
+        fill = "#0f766e" if row["name"] == "ours" else "#94a3b8"
+        bars.append(
+            f'<text x="{left - 10}" y="{y + 15}" text-anchor="end">{escape(str(row["name"]))}</text>'
+            f'<rect x="{left}" y="{y}" width="{width:.0f}" height="20" rx="3" fill="{fill}"/>'
+            f'<text x="{left + width + 8:.0f}" y="{y + 15}">{row["per_second_at_8"]:.0f}/s · p50 {row["p50_at_1"]:.2f} ms</text>'
+        )
+    total = 44 + len(ranked) * height
+    style = "text{font:13px system-ui,sans-serif;fill:#475569}@media(prefers-color-scheme:dark){text{fill:#cbd5e1}}"
+    title = "Requests per second, 8 clients, through the authorizer; p50 at one client"
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 800 {total}" role="img" aria-label="{title}"><style>{style}</style>'
+        f'<text x="10" y="20" font-weight="600">{title}</text>{"".join(bars)}</svg>\n'
+    )
+
+
+class Goal:
+    """A ratio of two figures of one run, and the bound that it is to keep."""
+
+    def __init__(self, what: str, ratio: float, *, at_most: float | None = None, at_least: float | None = None) -> None:
+        self.what, self.ratio = what, ratio
+        self.met = (at_most is None or ratio <= at_most) and (at_least is None or ratio >= at_least)
+        self.says = f"at most {at_most:g}" if at_most is not None else f"at least {at_least:g}"
+
+    def document(self) -> Figures:
+        """For the JSON file."""
+        return {"what": self.what, "ratio": self.ratio, "goal": self.says, "met": self.met}
+
+
+def gateway_goals(rows: Mapping[str, Figures], *, leeway: float = 1.0) -> list[Goal]:
+    """What is wanted of the edge, of the contenders that were measured. `leeway` widens each bound, for a short run on a busy machine."""
+    ours, goals = rows["ours"], []
+    if bare := rows.get("bare Runtime API loop"):
+        goals.append(Goal("warm request, p50: ours / bare loop", ours["p50_at_1"] / bare["p50_at_1"], at_most=1.5 * leeway))
+    if other := rows.get("serverless-offline"):
+        faster = ours["per_second_at_8"] / other["per_second_at_8"]
+        goals += [
+            Goal("warm request, p50: ours / serverless-offline", ours["p50_at_1"] / other["p50_at_1"], at_most=1.0 * leeway),
+            Goal("throughput at 8 clients: ours / serverless-offline", faster, at_least=2 / leeway),
+            Goal("memory after load: ours / serverless-offline", ours["loaded_mb"] / other["loaded_mb"], at_most=0.5 * leeway),
+        ]
+    if gateway := rows.get("LocalStack's gateway, our executor"):
+        goals.append(Goal("warm request, p50: LocalStack's gateway / ours", gateway["p50_at_1"] / ours["p50_at_1"], at_least=2 / leeway))
+    goals.append(Goal("64 clients, p99 / p50", ours["p99_at_64"] / ours["p50_at_64"], at_most=10))
+    goals.append(Goal("64 clients, errors", float(ours["errors_at_64"]), at_most=0))
+    return goals
+
+
+def _per_second(row: Figures, clients: int) -> str:
+    errors = row[f"errors_at_{clients}"]
+    return f"{row[f'per_second_at_{clients}']:.0f}" + (f" ({errors} errors)" if errors else "")
+
+
+def _table(title: str) -> Table:
+    return Table(title=title, title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0))
