@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from common.events import CONSUMERS
+from common.identity import Identity, Role
 from tests import contract
 
 # Which service answers for which first part of a path under /api.
@@ -24,6 +25,11 @@ SERVICES = {
 }
 SYSTEM = ("system", "docs", "openapi.json")
 CONTEXT = SimpleNamespace(aws_request_id="test", function_name="test", memory_limit_in_mb=512, invoked_function_arn="arn:test")
+
+
+def signed_in(role: Role, user_id: int = 1) -> dict[str, str]:
+    """The authorizer's context for a user of that role."""
+    return Identity(user_id=user_id, username="tester", role=role, token_id=str(uuid.uuid4()), token_expires=2**31).context()
 
 
 @dataclass(frozen=True)
@@ -41,9 +47,9 @@ class Answer:
 
 @dataclass
 class Gateway:
-    """Calls the functions' handlers in this process, as a signed-in user."""
+    """Calls the functions' handlers in this process, as a signed-in user: one who may do everything, unless a test says otherwise."""
 
-    user: dict[str, str] = field(default_factory=lambda: {"user_id": "1", "username": "tester"})
+    user: dict[str, str] = field(default_factory=lambda: signed_in(Role.ADMIN))
 
     def request(self, method: str, url: str, body: Any = None, headers: dict[str, str] | None = None) -> Answer:
         parts = urlsplit(url)

@@ -19,6 +19,9 @@ export async function inventory<T>(...args: string[]): Promise<T> {
   return JSON.parse(stdout) as T
 }
 
+/** Give a user another role, as an operator. */
+export const setRole = async (username: string, role: 'viewer' | 'clerk' | 'manager' | 'admin'): Promise<void> => void (await inventory('users', 'role', username, role))
+
 const SQL = `import json, sys, pymysql
 with pymysql.connect(host="127.0.0.1", port=int(sys.argv[1]), user="root", password="root", database="inventory_db", autocommit=True) as held, held.cursor() as cursor:
     cursor.execute(sys.argv[2], json.loads(sys.argv[3]))`

@@ -1,4 +1,4 @@
-"""The table this service owns."""
+"""The tables this service owns."""
 
 from datetime import datetime
 
@@ -9,7 +9,7 @@ from common.db import Base, UtcDateTime
 
 
 class User(Base):
-    """Someone who may sign in."""
+    """Someone who may sign in, unless disabled."""
 
     __tablename__ = "users"
 
@@ -18,3 +18,18 @@ class User(Base):
     email: Mapped[str] = mapped_column(String(254))
     password_hash: Mapped[str] = mapped_column(String(255))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    role: Mapped[str] = mapped_column(String(10))
+    # True for whoever registered first, null for all others: unique, so that of two at once one is the first.
+    founder: Mapped[bool | None]
+    disabled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    # How often all tokens issued so far were made void. A token carries the number it was issued under.
+    token_generation: Mapped[int]
+
+
+class RevokedToken(Base):
+    """A token whose user signed out before it expired."""
+
+    __tablename__ = "revoked_tokens"
+
+    token_id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime)

@@ -1,16 +1,21 @@
 """The only SQL of this service."""
 
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select
+from sqlalchemy.dialects.mysql import insert
 from sqlalchemy.orm import Session
 
-from auth.models import User
+from auth.models import RevokedToken, User
+from auth.schemas import UserQuery
+from common.identity import Role
+from common.paging import read_page
 
 
-def get(session: Session, user_id: int) -> User | None:
-    """A user."""
-    return session.get(User, user_id)
+def get(session: Session, user_id: int, *, for_update: bool = False) -> User | None:
+    """A user, locked if it is to be changed."""
+    return session.get(User, user_id, with_for_update=for_update or None)
 
 
 def by_username(session: Session, username: str) -> User | None:
@@ -18,9 +23,36 @@ def by_username(session: Session, username: str) -> User | None:
     return session.scalars(select(User).filter_by(username=username)).one_or_none()
 
 
+def has_founder(session: Session) -> bool:
+    """Whether anybody has registered yet."""
+    return session.scalar(select(User.id).where(User.founder.is_(True))) is not None
+
+
+def lock_active_admins(session: Session) -> set[int]:
+    """The ids of the admins who may sign in; nobody else can change who they are until this transaction ends."""
+    admins = select(User.id).where(User.role == Role.ADMIN, User.disabled_at.is_(None)).order_by(User.id)
+    return set(session.scalars(admins.with_for_update()))
+
+
 def add(session: Session, fields: dict[str, Any]) -> User:
-    """A new user, with its id. Raises IntegrityError for a name or an address that is taken."""
+    """A new user, with its id. Raises IntegrityError for a name or an address that is taken, or a second founder."""
     user = User(**fields)
     session.add(user)
     session.flush()
     return user
+
+
+def page(session: Session, query: UserQuery) -> tuple[list[User], int]:
+    """A page of users and how many there are on all pages."""
+    rows = select(User)
+    if query.role is not None:
+        rows = rows.where(User.role == query.role)
+    if query.disabled is not None:
+        rows = rows.where(User.disabled_at.is_not(None) if query.disabled else User.disabled_at.is_(None))
+    columns = {name: getattr(User, name) for name in query.sortable}
+    return read_page(session, rows, query, columns=columns, searched=(User.username, User.email))
+
+
+def revoke_token(session: Session, token_id: str, expires_at: datetime) -> None:
+    """Have a token no longer count; once more makes no difference."""
+    session.execute(insert(RevokedToken).prefix_with("IGNORE").values(token_id=token_id, expires_at=expires_at))

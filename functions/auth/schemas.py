@@ -1,10 +1,12 @@
 """Requests and responses."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, SecretStr, StringConstraints
 
 from common.fields import Payload, Shape, UtcMoment
+from common.identity import Role
+from common.paging import ListQuery
 
 # Length is the only rule of composition (NIST SP 800-63B, 3.1.1.2); the upper bound keeps hashing cheap.
 Password = Annotated[SecretStr, Field(min_length=8, max_length=256)]
@@ -30,13 +32,29 @@ class LoginIn(Payload):
     password: Annotated[SecretStr, Field(max_length=256)]
 
 
+class PasswordChange(Payload):
+    """A new password, from somebody who knows the present one."""
+
+    current_password: Annotated[SecretStr, Field(max_length=256)]
+    new_password: Password
+
+
+class UserStanding(Payload):
+    """What an admin decides about a user."""
+
+    role: Role
+    disabled: Annotated[bool, Field(strict=True)]
+
+
 class UserOut(Shape):
-    """A user as everybody may know it."""
+    """A user, without anything that is a secret; `disabled_at` is null for one who may sign in."""
 
     id: int
     username: str
     email: str
     created_at: UtcMoment
+    role: Role
+    disabled_at: UtcMoment | None
 
 
 class Session(Shape):
@@ -52,3 +70,13 @@ class Validation(Shape):
     valid: Literal[True]
     user_id: int
     username: str
+    role: Role
+
+
+class UserQuery(ListQuery):
+    """What the list of users can be narrowed and sorted by."""
+
+    sortable: ClassVar[tuple[str, ...]] = ("id", "username", "email", "role", "created_at")
+
+    role: Role | None = None
+    disabled: bool | None = None

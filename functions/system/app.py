@@ -5,6 +5,7 @@ from typing import Any
 from chalice import Response
 
 from common.http import ServiceApp, json_response, path_id
+from common.identity import Role
 from common.operations import Listing
 from system import documents, service
 from system.health import health as health_of_all
@@ -59,7 +60,7 @@ def list_dead_letters() -> dict[str, Any]:
     return service.list_dead_letters(app.query(DeadLetterQuery))
 
 
-@app.route("/api/system/dead-letters/{dead_letter_id}/replay", methods=["POST"], answers=DeadLetterOut)
+@app.route("/api/system/dead-letters/{dead_letter_id}/replay", methods=["POST"], role=Role.MANAGER, answers=DeadLetterOut)
 def replay_dead_letter(dead_letter_id: str) -> dict[str, Any]:
     app.no_body()
     return app.change(lambda session: service.replay_dead_letter(session, path_id("dead_letter_id", dead_letter_id)))

@@ -52,10 +52,10 @@ def docs() -> str:
 
 
 def _operation(method: str, path: str, operation: dict[str, Any]) -> str:
-    public = ' <span class="note">public</span>' if operation.get("security") == [] else ""
+    who = f'<span class="note">{escape(operation.get("x-role", "public"))}</span>'
     return (
         f'<details><summary><code><span class="method">{method.upper()}</span><span class="path">{escape(path)}</span></code> '
-        f"{escape(operation['summary'])}{public}</summary><div>{''.join(_parts(operation))}</div></details>"
+        f"{escape(operation['summary'])} {who}</summary><div>{''.join(_parts(operation))}</div></details>"
     )
 
 

@@ -13,7 +13,7 @@ import typer
 from botocore.exceptions import BotoCoreError, ClientError
 from redis.exceptions import RedisError
 
-from infra.cli import db, dead_letters, dev, events, invoke, lifecycle, local, logs, reconcile, replay, seed, status
+from infra.cli import db, dead_letters, dev, events, invoke, lifecycle, local, logs, reconcile, replay, seed, status, users
 from infra.cli.context import CommandFailed, chosen_stack, errors
 from infra.stack import PortBusy
 from infra.stack.launcher import CameNotUp, NotRunning
@@ -42,7 +42,7 @@ COMMANDS = (
     replay.replay,
     reconcile.reconcile,
 )
-GROUPS = {"db": db.app, "events": events.app, "dead-letters": dead_letters.app}
+GROUPS = {"db": db.app, "events": events.app, "dead-letters": dead_letters.app, "users": users.app}
 
 for command in COMMANDS:
     app.command()(command)

@@ -18,6 +18,7 @@ from infra.live.tail import Tail
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 
+    from infra.live.listener import Listener
     from infra.live.settings import LiveSettings
 
 
@@ -104,9 +105,8 @@ class Feed:
         finally:
             self.clients -= 1
 
-    async def follow(self, since: Position | None, until: float) -> AsyncIterator[bytes]:
-        """What is told from `since` (or from now) on, until the loop's time is `until`: chunks of server-sent events."""
-        loop = asyncio.get_running_loop()
+    async def follow(self, since: Position | None, listener: Listener) -> AsyncIterator[bytes]:
+        """What is told from `since` (or from now) on, while the listener may stay: chunks of server-sent events."""
         with self.client():
             await self._begun.wait()
             # From here to the buffer's reading nothing is awaited that the buffer does not cover.
@@ -119,7 +119,7 @@ class Feed:
                 yield encoded('{"resumed":true}', since, "ready")
                 async for chunk in self._missed(since, here):
                     yield chunk
-            while loop.time() < until:
+            while listener.may_stay():
                 changed = self._changed
                 if at < self._next - len(self._buffer):
                     # This client is slower than what is told, and the buffer has gone on without it.
@@ -132,7 +132,7 @@ class Feed:
                     yield chunk
                 else:
                     with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(changed.wait(), until - loop.time())
+                        await asyncio.wait_for(changed.wait(), listener.next_look())
             yield encoded("{}", self._position(), "expired")
 
     def _position(self) -> Position:

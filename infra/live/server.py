@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
 import time
 import uuid
+from functools import partial
 from typing import TYPE_CHECKING
 
 import httpx
@@ -18,6 +18,7 @@ from starlette.routing import Route
 
 from common.errors import ProblemError, UnauthorizedError, UnavailableError
 from infra.live.feed import Feed, Position
+from infra.live.listener import Listener
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -44,14 +45,16 @@ class LiveEvents:
         )
 
     async def events(self, request: Request) -> Response:
-        """The stream, from Last-Event-ID or from now on, until the token expires."""
+        """The stream, from Last-Event-ID or from now on, until the token counts no longer."""
         if self._feed.clients >= self._settings.clients:
             raise UnavailableError("too many are listening already", code="too_many_listeners", retry_after=10)
-        seconds_left = await self._seconds_left(request.headers.get("authorization", ""))
+        authorization = request.headers.get("authorization", "")
+        seconds_left = await self._seconds_left(authorization)
         given = request.headers.get("last-event-id", "").strip()
         # An id that is no position of ours is one that nothing is known of, which is not the same as none.
         since = (Position.parse(given) or Position((2**62, 2**62))) if given else None
-        stream = self._feed.follow(since, asyncio.get_running_loop().time() + seconds_left)
+        listener = Listener(seconds_left, partial(self._is_refused, authorization), self._settings.recheck_seconds)
+        stream = self._feed.follow(since, listener)
         return EventSourceResponse(stream, ping=self._settings.heartbeat_seconds, send_timeout=self._settings.send_seconds, sep="\n")
 
     async def health(self, _request: Request) -> Response:
@@ -63,16 +66,24 @@ class LiveEvents:
         scheme, _, token = authorization.partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise UnauthorizedError("a bearer token is needed")
-        try:
-            answer = await self._gateway.post("/api/auth/validate", headers={"authorization": authorization})
-        except httpx.HTTPError as error:
-            raise UnavailableError("who you are cannot be checked just now", code="gateway_unavailable") from error
-        if answer.status_code in {401, 403}:
-            raise UnauthorizedError("a valid bearer token is needed")
-        if answer.status_code != 200:
+        let_in = await self._is_let_in(authorization)
+        if let_in is None:
             raise UnavailableError("who you are cannot be checked just now", code="gateway_unavailable")
+        if not let_in:
+            raise UnauthorizedError("a valid bearer token is needed")
         claims = jwt.decode(token, options={"verify_signature": False})
         return float(claims["exp"]) - time.time()
+
+    async def _is_refused(self, authorization: str) -> bool:
+        return await self._is_let_in(authorization) is False
+
+    async def _is_let_in(self, authorization: str) -> bool | None:
+        """What the gateway says; None while it cannot say."""
+        try:
+            answer = await self._gateway.post("/api/auth/validate", headers={"authorization": authorization})
+        except httpx.HTTPError:
+            return None
+        return {200: True, 401: False, 403: False}.get(answer.status_code)
 
     @contextlib.asynccontextmanager
     async def _connected(self, _app: Starlette) -> AsyncIterator[None]:

@@ -26,6 +26,8 @@ class LiveSettings(BaseSettings):
     gathering_pause: float = 0.015
     outage_pause: float = 1.0
 
+    # With what the gateway still knows by heart, whoever was disabled or signed out hears nothing more within a minute.
+    recheck_seconds: float = 10.0
     heartbeat_seconds: float = 15.0
     # A client that takes nothing for so long is let go.
     send_seconds: float = 20.0

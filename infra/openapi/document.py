@@ -34,7 +34,7 @@ _IDEMPOTENCY_KEY = {
 
 def build(template_path: Path) -> Json:
     """The document of all routes that the template deploys."""
-    operations = _deployed_operations(template_path)
+    operations = deployed_operations(template_path)
     models: list[tuple[type[BaseModel], Mode]] = [(Problem, "serialization"), (LiveEvent, "serialization")]
     for operation in operations:
         models += [(operation.body, "validation")] if operation.body else []
@@ -64,7 +64,7 @@ def text_of(document: Json) -> str:
     return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
 
 
-def _deployed_operations(template_path: Path) -> list[Operation]:
+def deployed_operations(template_path: Path) -> list[Operation]:
     """The operations of each service the template deploys, but for routes that it does not (such as each service's own /health)."""
     found = []
     for function in template.resources_of(template.load(template_path), template.FUNCTION).values():
@@ -93,8 +93,10 @@ def _operation(operation: Operation) -> Json:
         described["parameters"] = parameters
     if operation.body:
         described["requestBody"] = {"required": True, "content": {"application/json": {"schema": _ref(operation.body)}}}
-    if operation.public:
+    if operation.role is None:
         described["security"] = []
+    else:
+        described["x-role"] = operation.role.value
     described["responses"] = {str(operation.status): _answer(operation), **_problems(operation, bool(parameters))}
     return described
 
@@ -114,7 +116,7 @@ def _answer(operation: Operation) -> Json:
 
 def _problems(operation: Operation, has_parameters: bool) -> Json:
     """Those that can be told beforehand; any other is of the same form."""
-    statuses = [] if operation.public else ["401"]
+    statuses = [] if operation.public else ["401", "403"]
     if "{" in operation.path:
         statuses.append("404")
     if operation.body or has_parameters:

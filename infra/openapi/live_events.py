@@ -36,6 +36,7 @@ LIVE_EVENTS: dict[str, Any] = {
             "tags": ["live"],
             "operationId": "follow_events",
             "summary": "Follow events",
+            "x-role": "viewer",
             "description": (
                 "Server-sent events, each with a LiveEvent as `data` and with a position as `id`. Reconnect with the last `id` as"
                 " Last-Event-ID and nothing is missed; what comes twice has the same `event_id`. `event: ready` begins the stream,"
@@ -48,6 +49,7 @@ LIVE_EVENTS: dict[str, Any] = {
                     "content": {"text/event-stream": {"schema": {"$ref": "#/components/schemas/LiveEvent"}}},
                 },
                 "401": {"$ref": "#/components/responses/Problem"},
+                "403": {"$ref": "#/components/responses/Problem"},
                 "503": {"$ref": "#/components/responses/Problem"},
             },
         }

@@ -26,7 +26,7 @@ def signed_token(system):
 
 
 _CREDENTIALS = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
-_CLAIMS = {"sub": "1", "username": "mallory", "jti": "x"}
+_CLAIMS = {"sub": "1", "username": "mallory", "generation": 0, "jti": "x"}
 
 
 def _forged(kind, genuine):
@@ -84,7 +84,7 @@ def test_a_token_made_with_the_right_key_is_accepted(system, signed_token):
 def test_tokens_last_six_hours(system):
     claims = jwt.decode(Clerk(system.gateway_url).token, options={"verify_signature": False})
     assert claims["exp"] - claims["iat"] == 6 * 3600
-    assert {"sub", "username", "iat", "exp", "jti"} <= claims.keys()
+    assert {"sub", "username", "generation", "iat", "exp", "jti"} <= claims.keys()
 
 
 def test_wrong_password_and_unknown_user_are_told_the_same(system):

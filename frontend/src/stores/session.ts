@@ -1,11 +1,14 @@
 import { computed, ref, type InjectionKey } from 'vue'
 import { defineStore } from 'pinia'
-import { post } from '@/api/client'
-import type { User } from '@/api/types'
+import { get, post } from '@/api/client'
+import type { Role, User } from '@/api/types'
 
 const KEY = 'session'
 /** How long before its end the end of a session is announced. */
 export const WARN_SECONDS = 10 * 60
+
+/** Each may do all that those before it may. */
+export const ROLES: Role[] = ['viewer', 'clerk', 'manager', 'admin']
 
 /** What to do when the session is over; main.ts provides it. */
 export const sessionEnd: InjectionKey<() => void> = Symbol('sessionEnd')
@@ -44,15 +47,20 @@ export const useSession = defineStore('session', () => {
   const token = computed(() => kept.value?.token ?? null)
   const user = computed(() => kept.value?.user ?? null)
   const signedIn = computed(() => kept.value !== null)
+  /** Whether the user has this role or a higher one; the server decides, the page only offers nothing in vain. */
+  const may = (needed: Role): boolean => user.value !== null && ROLES.indexOf(user.value.role) >= ROLES.indexOf(needed)
   const endsAt = computed(() => (token.value ? expiryOf(token.value) : null))
   const secondsLeft = computed(() => (endsAt.value === null ? null : (endsAt.value - now.value) / 1000))
   const endsSoon = computed(() => secondsLeft.value !== null && secondsLeft.value <= WARN_SECONDS)
 
-  async function login(username: string, password: string): Promise<void> {
-    const answer = await post<Kept>('/api/auth/login', { username, password })
-    kept.value = { token: answer.token, user: answer.user }
+  function keep(session: Kept): void {
+    kept.value = { token: session.token, user: session.user }
     now.value = Date.now()
     sessionStorage.setItem(KEY, JSON.stringify(kept.value))
+  }
+
+  async function login(username: string, password: string): Promise<void> {
+    keep(await post<Kept>('/api/auth/login', { username, password }))
   }
 
   async function register(username: string, email: string, password: string): Promise<void> {
@@ -60,10 +68,22 @@ export const useSession = defineStore('session', () => {
     await login(username, password)
   }
 
+  /** The role may have been changed by an admin since. */
+  async function refresh(): Promise<void> {
+    const known = await get<User>('/api/auth/me')
+    if (kept.value) keep({ token: kept.value.token, user: known })
+  }
+
+  /** Have the server forget the token too. Where it cannot be told, the token still ends by itself. */
+  async function signOut(): Promise<void> {
+    await post('/api/auth/logout').catch(() => undefined)
+    forget()
+  }
+
   function forget(): void {
     kept.value = null
     sessionStorage.removeItem(KEY)
   }
 
-  return { token, user, signedIn, endsAt, secondsLeft, endsSoon, login, register, forget }
+  return { token, user, signedIn, endsAt, secondsLeft, endsSoon, may, login, register, refresh, signOut, forget }
 })

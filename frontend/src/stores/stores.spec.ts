@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest'
 import * as client from '@/api/client'
+import type { Role } from '@/api/types'
 import { useCancellations, UNDO_MS } from './cancellations'
 import { useLive } from './live'
 import { useOrderStatuses } from './orderStatuses'
@@ -26,6 +27,29 @@ describe('session', () => {
     expect(JSON.parse(sessionStorage.getItem('session') ?? '{}')).toMatchObject({ user: { username: 'ann' } })
     session.forget()
     expect(sessionStorage.getItem('session')).toBeNull()
+  })
+
+  it('offers what the role may, and learns of another role', async () => {
+    const user = { username: 'ann', role: 'clerk' }
+    vi.spyOn(client, 'post').mockResolvedValue({ token: token(Date.now() / 1000 + 3600), user })
+    const session = useSession()
+    expect(session.may('viewer')).toBe(false)
+    await session.login('ann', 'long enough')
+    expect(['viewer', 'clerk', 'manager', 'admin'].filter((role) => session.may(role as Role))).toEqual(['viewer', 'clerk'])
+    vi.spyOn(client, 'get').mockResolvedValue({ ...user, role: 'admin' })
+    await session.refresh()
+    expect(session.may('admin')).toBe(true)
+    expect(JSON.parse(sessionStorage.getItem('session') ?? '{}')).toMatchObject({ user: { role: 'admin' } })
+  })
+
+  it('has the server revoke the token on signing out, and ends here whether or not it could be told', async () => {
+    const post = vi.spyOn(client, 'post').mockResolvedValue({ token: token(Date.now() / 1000 + 3600), user: {} })
+    const session = useSession()
+    await session.login('ann', 'long enough')
+    post.mockRejectedValue(new Error('away'))
+    await session.signOut()
+    expect(post).toHaveBeenLastCalledWith('/api/auth/logout')
+    expect(session.signedIn).toBe(false)
   })
 
   it('reads no end out of what is no token', () => {

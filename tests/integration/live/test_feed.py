@@ -8,9 +8,14 @@ import pytest
 
 from infra.live import tail
 from infra.live.feed import Feed, Position
+from infra.live.listener import Listener
 from tests.integration.live.conftest import told
 
 PATIENCE = 10
+
+
+async def never():
+    return False
 
 
 class Client:
@@ -22,9 +27,9 @@ class Client:
         self.last_id = None
         self.heard = []
 
-    async def connect(self, *, seconds=60):
+    async def connect(self, *, seconds=60, is_refused=never, recheck_seconds=3600):
         since = Position.parse(self.last_id) if self.last_id else None
-        self.stream = self.feed.follow(since, asyncio.get_running_loop().time() + seconds)
+        self.stream = self.feed.follow(since, Listener(seconds, is_refused, recheck_seconds))
         return await self._next()
 
     async def disconnect(self):
@@ -237,3 +242,47 @@ def test_the_stream_ends_with_the_token(live_settings, new_writer):
 @pytest.mark.parametrize("text", ["", "7", "1.x", "-1.2", "1.2.3", "9" * 30 + ".1", "١.1"])  # noqa: RUF001  # an Arabic digit
 def test_what_is_no_position_is_not_taken_for_one(text):
     assert Position.parse(text) is None
+
+
+def test_whoever_is_refused_meanwhile_hears_nothing_more(live_settings, new_writer):
+    async def scenario():
+        writer, answers = new_writer(), [False, False, True]
+
+        async def is_refused():
+            return answers.pop(0)
+
+        async with running(live_settings) as feed:
+            client = Client(feed)
+            await client.connect(is_refused=is_refused, recheck_seconds=0.05)
+            (last,) = await client._next()
+            assert last.event == "expired"
+            assert answers == []
+            writer.write(1)
+            writer.commit()
+            with pytest.raises(StopAsyncIteration):
+                await anext(client.stream)
+
+    asyncio.run(scenario())
+
+
+def test_whoever_was_let_in_may_stay_while_nobody_can_say(live_settings, new_writer):
+    async def scenario():
+        writer, asked = new_writer(), 0
+
+        async def is_refused():
+            nonlocal asked
+            asked += 1
+            return False
+
+        async with running(live_settings) as feed:
+            client = Client(feed)
+            await client.connect(is_refused=is_refused, recheck_seconds=0.01)
+            async with asyncio.timeout(PATIENCE):
+                while asked < 3:
+                    hearing = asyncio.create_task(client._next())
+                    writer.write(1)
+                    writer.commit()
+                    await hearing
+            await client.disconnect()
+
+    asyncio.run(scenario())

@@ -5,9 +5,11 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from common.idempotency import Attempt
+from common.identity import Role
 from supplier import service
 from supplier.schemas import SupplierIn
 from tests.factories import given_customer, given_product, given_supplier, party, product, registration
+from tests.gateway import signed_in
 from tests.integration.services.conftest import count
 
 
@@ -54,7 +56,7 @@ def test_key_is_the_users_own_and_the_routes_own(api):
     body = party()
     api.post("/api/suppliers", body, headers={"Idempotency-Key": "abc"})
     api.post("/api/customers", body, headers={"Idempotency-Key": "abc"})
-    api.user = {"user_id": "2", "username": "other"}
+    api.user = signed_in(Role.CLERK, user_id=2)
     api.post("/api/suppliers", body, headers={"Idempotency-Key": "abc"})
     assert (count("suppliers"), count("customers")) == (2, 1)
 

@@ -50,7 +50,9 @@ def world(api, deliver, monkeypatch):
 
 def accept(function, sample, name):
     if function == "authorizer":
-        answer = importlib.import_module("authorizer.app").handler(sample | {"authorizationToken": f"Bearer {issue_token(1, 'ann')}"}, None)
+        answer = importlib.import_module("authorizer.app").handler(
+            sample | {"authorizationToken": f"Bearer {issue_token(1, 'ann', 0)}"}, None
+        )
         assert answer["context"]["username"] == "ann"
     elif "events" in sample:
         assert importlib.import_module(f"{function}.consumer").handler(sample, CONTEXT) == {"batchItemFailures": []}, name

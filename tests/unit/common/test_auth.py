@@ -6,7 +6,7 @@ import pytest
 from freezegun import freeze_time
 
 from common import auth
-from common.auth import TOKEN_SECONDS, authenticate, get_signing_keys, identify, issue_token
+from common.auth import TOKEN_SECONDS, authenticate, get_signing_keys, issue_token, read_token
 from common.errors import UnauthorizedError
 
 pytestmark = pytest.mark.usefixtures("secrets")
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.usefixtures("secrets")
 
 def forged(header=None, claims=None, secret="another secret of good length indeed"):
     """A token with our claims but for what is changed, signed with another secret."""
-    token = issue_token(7, "ann")
+    token = issue_token(7, "ann", 0)
     original = jwt.decode(token, options={"verify_signature": False})
     return jwt.encode(
         {**original, **(claims or {})}, secret, algorithm="HS256", headers={**jwt.get_unverified_header(token), **(header or {})}
@@ -27,19 +27,19 @@ def part(document):
 
 def test_token_speaks_for_its_user_for_six_hours():
     with freeze_time("2026-01-01 00:00:00") as clock:
-        token = issue_token(7, "ann")
+        token = issue_token(7, "ann", 0)
         claims = jwt.decode(token, options={"verify_signature": False, "verify_exp": False})
-        assert set(claims) == {"sub", "username", "iat", "exp", "jti"}
+        assert set(claims) == {"sub", "username", "generation", "iat", "exp", "jti"}
         clock.tick(TOKEN_SECONDS - 1)
-        assert (identify(token).user_id, identify(token).username) == (7, "ann")
+        assert (read_token(token).user_id, read_token(token).username) == (7, "ann")
         clock.tick(2)
         with pytest.raises(UnauthorizedError) as refusal:
-            identify(token)
+            read_token(token)
     assert refusal.value.code == "token_expired"
 
 
 def test_every_token_has_an_id_of_its_own():
-    ids = {jwt.decode(issue_token(7, "ann"), options={"verify_signature": False})["jti"] for _ in range(5)}
+    ids = {jwt.decode(issue_token(7, "ann", 0), options={"verify_signature": False})["jti"] for _ in range(5)}
     assert len(ids) == 5
 
 
@@ -52,87 +52,87 @@ def test_header_without_a_fit_token_is_refused(header):
 
 
 def test_scheme_is_read_in_any_case():
-    assert authenticate(f"bearer {issue_token(7, 'ann')}").user_id == 7
+    assert authenticate(f"bearer {issue_token(7, 'ann', 0)}").user_id == 7
 
 
 def test_token_signed_with_another_key_is_refused():
     with pytest.raises(UnauthorizedError):
-        identify(forged())
+        read_token(forged())
 
 
 @pytest.mark.parametrize("kid", ["unknown", "", None, 7, ["x"], {"x": 1}])
 def test_token_of_an_unknown_key_is_refused(kid):
-    token = issue_token(7, "ann")
+    token = issue_token(7, "ann", 0)
     _, claims, signature = token.split(".")
     with pytest.raises(UnauthorizedError):
-        identify(f"{part({'alg': 'HS256', 'typ': 'JWT', 'kid': kid})}.{claims}.{signature}")
+        read_token(f"{part({'alg': 'HS256', 'typ': 'JWT', 'kid': kid})}.{claims}.{signature}")
 
 
 @pytest.mark.parametrize("algorithm", ["none", "None", "HS384", "HS512", "RS256", "ES256", "EdDSA", "", None])
 def test_token_of_another_algorithm_is_refused(algorithm):
-    token = issue_token(7, "ann")
+    token = issue_token(7, "ann", 0)
     _, claims, signature = token.split(".")
     header = part({**jwt.get_unverified_header(token), "alg": algorithm})
     for forgery in (f"{header}.{claims}.{signature}", f"{header}.{claims}."):
         with pytest.raises(UnauthorizedError):
-            identify(forgery)
+            read_token(forgery)
 
 
 @pytest.mark.parametrize("algorithm", ["HS384", "HS512"])
 def test_token_rightly_signed_with_another_algorithm_is_refused(algorithm):
     key = get_signing_keys().current()
-    claims = jwt.decode(issue_token(7, "ann"), options={"verify_signature": False})
+    claims = jwt.decode(issue_token(7, "ann", 0), options={"verify_signature": False})
     with pytest.raises(UnauthorizedError):
-        identify(jwt.encode(claims, key.secret, algorithm=algorithm, headers={"kid": key.kid}))
+        read_token(jwt.encode(claims, key.secret, algorithm=algorithm, headers={"kid": key.kid}))
 
 
 def test_tampered_claims_are_refused():
-    header, claims, signature = issue_token(7, "ann").split(".")
+    header, claims, signature = issue_token(7, "ann", 0).split(".")
     document = json.loads(base64.urlsafe_b64decode(claims + "=="))
     with pytest.raises(UnauthorizedError):
-        identify(f"{header}.{part(document | {'sub': '1'})}.{signature}")
+        read_token(f"{header}.{part(document | {'sub': '1'})}.{signature}")
 
 
-@pytest.mark.parametrize("missing", ["sub", "username", "iat", "exp", "jti"])
+@pytest.mark.parametrize("missing", ["sub", "username", "generation", "iat", "exp", "jti"])
 def test_token_without_a_claim_is_refused(missing):
     key = get_signing_keys().current()
-    claims = jwt.decode(issue_token(7, "ann"), options={"verify_signature": False})
+    claims = jwt.decode(issue_token(7, "ann", 0), options={"verify_signature": False})
     del claims[missing]
     with pytest.raises(UnauthorizedError):
-        identify(jwt.encode(claims, key.secret, algorithm="HS256", headers={"kid": key.kid}))
+        read_token(jwt.encode(claims, key.secret, algorithm="HS256", headers={"kid": key.kid}))
 
 
 def test_rotation_keeps_the_previous_keys_tokens_valid_and_signs_with_the_new_one(secrets):
-    old = issue_token(7, "ann")
+    old = issue_token(7, "ann", 0)
     secrets.put_secret_value(SecretId="jwt", SecretString="second " * 8)
     get_signing_keys.cache_clear()
-    new = issue_token(7, "ann")
+    new = issue_token(7, "ann", 0)
     assert jwt.get_unverified_header(old)["kid"] != jwt.get_unverified_header(new)["kid"]
-    assert identify(old) == identify(new)
+    assert read_token(old).user_id == read_token(new).user_id == 7
     secrets.put_secret_value(SecretId="jwt", SecretString="third " * 8)
     get_signing_keys.cache_clear()
-    assert identify(new).user_id == 7
+    assert read_token(new).user_id == 7
     with pytest.raises(UnauthorizedError):
-        identify(old)
+        read_token(old)
 
 
 def test_key_newer_than_what_was_read_is_found_but_forged_ones_do_not_make_it_read_each_time(secrets, monkeypatch):
-    issue_token(7, "ann")
+    issue_token(7, "ann", 0)
     environment = get_signing_keys()
     secrets.put_secret_value(SecretId="jwt", SecretString="second " * 8)
     get_signing_keys.cache_clear()
-    new = issue_token(7, "ann")
+    new = issue_token(7, "ann", 0)
     monkeypatch.setattr(auth, "get_signing_keys", lambda: environment)
     with pytest.raises(UnauthorizedError):
-        identify(new)
+        read_token(new)
     now = auth.time.monotonic() + 11
     monkeypatch.setattr(auth.time, "monotonic", lambda: now)
-    assert identify(new).user_id == 7
+    assert read_token(new).user_id == 7
 
 
 def test_key_id_is_the_secrets_digest_so_a_restored_secret_keeps_its_tokens(secrets):
-    token = issue_token(7, "ann")
+    token = issue_token(7, "ann", 0)
     secrets.delete_secret(SecretId="jwt", ForceDeleteWithoutRecovery=True)
     secrets.create_secret(Name="jwt", SecretString="first " * 8)
     get_signing_keys.cache_clear()
-    assert identify(token).user_id == 7
+    assert read_token(token).user_id == 7

@@ -8,9 +8,10 @@ from pydantic import BaseModel
 from common.errors import ConflictError, InvalidError, MalformedError, NotFoundError, UnavailableError
 from common.fields import Money, Payload, text
 from common.http import ServiceApp, parse_json, path_id
-from tests.gateway import CONTEXT, proxy_event
+from common.identity import Role
+from tests.gateway import CONTEXT, proxy_event, signed_in
 
-USER = {"user_id": "7", "username": "ann"}
+USER = signed_in(Role.CLERK, user_id=7)
 
 
 class Thing(Payload):
@@ -24,6 +25,11 @@ app = ServiceApp("thing")
 @app.route("/api/things", methods=["POST"])
 def create():
     return app.body(Thing).model_dump(mode="json")
+
+
+@app.route("/api/things/{what}", methods=["DELETE"], role=Role.MANAGER)
+def delete(what):
+    return {"deleted": what}
 
 
 @app.route("/api/things/{what}", methods=["GET"])
@@ -40,7 +46,7 @@ def read(what):
         case "nothing":
             return None
         case "me":
-            return {"user_id": app.identity.user_id, "username": app.identity.username}
+            return {"user_id": app.identity.user_id, "role": app.identity.role}
         case "query":
             return app.query(Queried).model_dump()
     return {"what": what}
@@ -108,9 +114,26 @@ def test_trace_id_of_the_caller_is_kept_if_it_is_fit(given, kept):
 
 
 def test_identity_comes_from_the_authorizer():
-    assert call("GET", "/api/things/me")[2] == {"user_id": 7, "username": "ann"}
-    for nobody in ({}, {"user_id": "x", "username": "y"}, {"username": "y"}, None):
+    assert call("GET", "/api/things/me")[2] == {"user_id": 7, "role": "clerk"}
+    for nobody in ({}, USER | {"user_id": "x"}, USER | {"role": "king"}, {"user_id": "7", "username": "ann"}, None):
         assert call("GET", "/api/things/me", user=nobody)[0] == 401
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "needed"),
+    [
+        ("GET", "/api/things/x", Role.VIEWER),
+        ("POST", "/api/things", Role.CLERK),
+        ("DELETE", "/api/things/x", Role.MANAGER),
+    ],
+)
+@pytest.mark.parametrize("role", Role)
+def test_what_reads_is_for_viewers_what_writes_for_clerks_unless_said_otherwise(method, path, needed, role):
+    status, _, document = call(method, path, '{"name": "a", "price": 1}' if method == "POST" else None, user=signed_in(role))
+    if list(Role).index(role) >= list(Role).index(needed):
+        assert status == 200
+    else:
+        assert (status, document["code"]) == (403, "access_denied")
 
 
 def test_body_is_read_exactly():

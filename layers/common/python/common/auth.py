@@ -1,4 +1,4 @@
-"""Who is calling: JSON Web Tokens (RFC 7519), signed with a secret that Secrets Manager keeps and rotates."""
+"""JSON Web Tokens (RFC 7519), signed with a secret that Secrets Manager keeps and rotates."""
 
 import hashlib
 import time
@@ -19,14 +19,20 @@ TOKEN_SECONDS = 6 * 3600
 _KEYS_SECONDS = 300
 _UNKNOWN_KEY_SECONDS = 10
 _STAGES = ("AWSCURRENT", "AWSPREVIOUS")
+_CLAIMS = ["sub", "username", "generation", "iat", "exp", "jti"]
 
 
 @dataclass(frozen=True)
-class Identity:
-    """A signed-in user, as the authorizer's context tells the handlers."""
+class Claims:
+    """What a token says of itself. Whether it still counts, and with which role, the authorizer asks the database."""
 
     user_id: int
     username: str
+    generation: int
+    """How often the user's tokens had all been made void when this one was issued."""
+    token_id: str
+    expires: int
+    """Seconds since the epoch."""
 
 
 @dataclass(frozen=True)
@@ -95,34 +101,45 @@ def get_signing_keys() -> SigningKeys:
     return SigningKeys()
 
 
-def issue_token(user_id: int, username: str) -> str:
+def issue_token(user_id: int, username: str, generation: int) -> str:
     """A token that identifies the user for six hours."""
     key, now = get_signing_keys().current(), int(time.time())
-    claims = {"sub": str(user_id), "username": username, "iat": now, "exp": now + TOKEN_SECONDS, "jti": str(uuid.uuid4())}
+    claims = {
+        "sub": str(user_id),
+        "username": username,
+        "generation": generation,
+        "iat": now,
+        "exp": now + TOKEN_SECONDS,
+        "jti": str(uuid.uuid4()),
+    }
     return jwt.encode(claims, key.secret, algorithm="HS256", headers={"kid": key.kid})
 
 
-def authenticate(authorization: str | None) -> Identity:
-    """The user that an `Authorization: Bearer <token>` header speaks for.
+def authenticate(authorization: str | None) -> Claims:
+    """What the token of an `Authorization: Bearer <token>` header says.
 
     Raises UnauthorizedError for a token that is missing, malformed, expired, or not signed by us with HS256.
     """
     scheme, _, token = (authorization or "").partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
         raise UnauthorizedError("a bearer token is needed")
-    return identify(token.strip())
+    return read_token(token.strip())
 
 
-def identify(token: str) -> Identity:
-    """The user that a token speaks for. Raises UnauthorizedError as `authenticate` does."""
+def read_token(token: str) -> Claims:
+    """What a token says. Raises UnauthorizedError as `authenticate` does."""
     try:
         key = get_signing_keys().find(jwt.get_unverified_header(token).get("kid"))
         if key is None:
             raise UnauthorizedError("the token is signed with an unknown key")
-        claims: dict[str, Any] = jwt.decode(
-            token, key.secret, algorithms=["HS256"], options={"require": ["sub", "username", "iat", "exp", "jti"]}
+        claims: dict[str, Any] = jwt.decode(token, key.secret, algorithms=["HS256"], options={"require": _CLAIMS})
+        return Claims(
+            user_id=int(claims["sub"]),
+            username=str(claims["username"]),
+            generation=int(claims["generation"]),
+            token_id=str(claims["jti"]),
+            expires=int(claims["exp"]),
         )
-        return Identity(user_id=int(claims["sub"]), username=str(claims["username"]))
     except jwt.ExpiredSignatureError:
         raise UnauthorizedError("the token has expired", code="token_expired") from None
     except (jwt.InvalidTokenError, ValueError):

@@ -58,6 +58,13 @@ class UnauthorizedError(ProblemError):
     code = "unauthorized"
 
 
+class ForbiddenError(ProblemError):
+    """Somebody we know, who may not do that."""
+
+    status = 403
+    code = "access_denied"
+
+
 class NotFoundError(ProblemError):
     """What the path names does not exist."""
 

@@ -13,12 +13,13 @@ from chalice.app import AuthRequest, AuthResponse, Chalice, Request, Response
 from pydantic import BaseModel, ValidationError
 from sqlalchemy.orm import Session
 
-from common import auth
+from common.aws import get_client
 from common.config import get_settings
 from common.db import in_transaction
-from common.errors import InvalidError, MalformedError, ProblemError, UnauthorizedError
+from common.errors import ForbiddenError, InvalidError, MalformedError, ProblemError
 from common.fields import MAX_ID, Payload
 from common.idempotency import Attempt
+from common.identity import Identity, Role
 from common.observability import current_trace_id, logger, trace
 from common.operations import Listing, Operation
 
@@ -51,6 +52,7 @@ class ServiceApp(Chalice):
         *,
         methods: Sequence[str],
         public: bool = False,
+        role: Role | None = None,
         body: type[BaseModel] | None = None,
         query: type[BaseModel] | None = None,
         answers: type[BaseModel] | Listing | str | None = None,
@@ -58,17 +60,20 @@ class ServiceApp(Chalice):
         repeatable: bool = False,
         **options: Any,
     ) -> Callable[[View], View]:
-        """As Chalice's; `public` routes need no token.
+        """As Chalice's; `public` routes need no token, any other a user of that `role` or a higher one.
+
+        Unless said otherwise, what reads is for viewers and what changes something is for clerks.
 
         `body` and `query` say what the view parses, `answers` what it gives (nothing: 204), `creates` what it made (201, once per
         Idempotency-Key, which other `repeatable` routes honour as well): see common.operations.
         """
-        if not public:
+        needed = None if public else role or (Role.VIEWER if list(methods) == ["GET"] else Role.CLERK)
+        if needed:
             options["authorizer"] = self._local_authorizer
         register = super().route(path, methods=list(methods), content_types=[], **options)
 
         def decorate(view: View) -> View:
-            register(self._answering(view))
+            register(self._answering(view, needed))
             status = 201 if creates else 200 if answers else 204
             self.operations.extend(
                 Operation(
@@ -77,7 +82,7 @@ class ServiceApp(Chalice):
                     path=path,
                     name=view.__name__,
                     description=inspect.getdoc(view) or "",
-                    public=public,
+                    role=needed,
                     body=body,
                     query=query,
                     answers=creates or answers,
@@ -90,14 +95,18 @@ class ServiceApp(Chalice):
 
         return decorate
 
-    def _answering(self, view: View) -> View:
-        """The view under the request's trace, its errors rendered as problem+json, its answer with CORS headers and logged."""
+    def _answering(self, view: View, needed: Role | None) -> View:
+        """The view for those who may call it, under the request's trace, its errors rendered as problem+json, its answer with
+        CORS headers and logged.
+        """
 
         @functools.wraps(view)
         def answering(**path: Any) -> Response:
             request, began = self.current_request, time.perf_counter()
             with trace(request.headers.get("x-trace-id"), request.context.get("requestId")):
                 try:
+                    if needed:
+                        self._require(needed)
                     self._before_request()
                     # A REST API hands path parameters on as they came, percent-encoded.
                     response = as_response(view(**{name: unquote(value) for name, value in path.items()}))
@@ -127,13 +136,15 @@ class ServiceApp(Chalice):
         return headers | {"Vary": "Origin"}
 
     @property
-    def identity(self) -> auth.Identity:
+    def identity(self) -> Identity:
         """Who is calling, as the authorizer told. Raises UnauthorizedError where nobody asked the authorizer."""
-        context = self.current_request.context.get("authorizer") or {}
-        try:
-            return auth.Identity(user_id=int(context["user_id"]), username=str(context["username"]))
-        except (KeyError, ValueError):
-            raise UnauthorizedError("nobody is signed in") from None
+        return Identity.of_context(self.current_request.context.get("authorizer") or {})
+
+    def _require(self, needed: Role) -> None:
+        """The gateway's policy says the same; who invokes a function past the gateway meets it here."""
+        role = self.identity.role
+        if not role.may_act_as(needed):
+            raise ForbiddenError(f"that needs the role {needed}, yours is {role}")
 
     def body(self, model: type[Model]) -> Model:
         """The request's JSON body. Raises MalformedError if it is no JSON object, InvalidError naming each unfit field."""
@@ -194,13 +205,14 @@ class ServiceApp(Chalice):
 
 
 def _authorize_locally(request: AuthRequest) -> AuthResponse:
-    """Chalice's own authorizer, used by `chalice local` only: AWS and LocalStack ask `authorizer.app`."""
-    try:
-        identity = auth.authenticate(request.token)
-    except UnauthorizedError:
+    """Chalice's own authorizer, used by `chalice local` only: it asks the deployed one, as AWS and LocalStack do."""
+    question = {"type": "TOKEN", "authorizationToken": request.token, "methodArn": request.method_arn}
+    function = f"{get_settings().stack_name}-authorizer"
+    answer = get_client("lambda").invoke(FunctionName=function, Payload=json.dumps(question))
+    if "FunctionError" in answer:
         return AuthResponse(routes=[], principal_id="nobody")
-    context = {"user_id": str(identity.user_id), "username": identity.username}
-    return AuthResponse(routes=["*"], principal_id=str(identity.user_id), context=context)
+    allowed = json.loads(answer["Payload"].read())
+    return AuthResponse(routes=["*"], principal_id=allowed["principalId"], context=allowed["context"])
 
 
 def _raw_body(request: Request) -> bytes:

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel
 
+from common.identity import Role
+
 
 @dataclass(frozen=True)
 class Listing:
@@ -22,7 +24,8 @@ class Operation:
     path: str
     name: str
     description: str
-    public: bool
+    role: Role | None
+    """The least role that may call it; None: anybody, without a token."""
     body: type[BaseModel] | None
     query: type[BaseModel] | None
     answers: type[BaseModel] | Listing | str | None
@@ -30,3 +33,8 @@ class Operation:
     status: int
     repeatable: bool
     """Whether it honours Idempotency-Key."""
+
+    @property
+    def public(self) -> bool:
+        """Whether it needs no token."""
+        return self.role is None

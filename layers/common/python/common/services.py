@@ -11,10 +11,11 @@ from common.breaker import get_breaker
 from common.cache import EntityCache, Gone
 from common.config import get_settings
 from common.events import entity_of
+from common.identity import Identity, Role
 from common.observability import current_trace_id
 
 # A function that calls another speaks for itself, not for the user it is serving: it only reads.
-_CALLER = {"user_id": "0", "username": "service"}
+_CALLER = Identity(user_id=0, username="service", role=Role.VIEWER, token_id="", token_expires=0)
 
 
 class _ServiceFailedError(Exception):
@@ -48,26 +49,39 @@ def _invoke_healthy(service: str, route: str, path: Mapping[str, str], query: Ma
 
 
 def _invoke(service: str, route: str, path: Mapping[str, str], query: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
-    event = {
-        "resource": route,
-        "path": route.format(**path),
-        "httpMethod": "GET",
-        "headers": {"x-trace-id": current_trace_id()},
-        "multiValueHeaders": {"x-trace-id": [current_trace_id()]},
-        "queryStringParameters": dict(query) or None,
-        "multiValueQueryStringParameters": {name: [value] for name, value in query.items()} or None,
-        "pathParameters": dict(path) or None,
-        "stageVariables": None,
-        "requestContext": {"resourcePath": route, "httpMethod": "GET", "authorizer": _CALLER},
-        "body": None,
-        "isBase64Encoded": False,
-    }
+    event = request_event("GET", route, _CALLER, path=path, query=query)
     name = f"{get_settings().stack_name}-{service}"
     answer = get_client("lambda").invoke(FunctionName=name, Payload=json.dumps(event))
     payload = json.loads(answer["Payload"].read())
     if "FunctionError" in answer:
         raise _ServiceFailedError(f"{name} failed: {payload.get('errorMessage')}")
     return int(payload["statusCode"]), json.loads(payload.get("body") or "{}")
+
+
+def request_event(
+    method: str,
+    route: str,
+    caller: Identity,
+    *,
+    path: Mapping[str, str] | None = None,
+    query: Mapping[str, str] | None = None,
+    body: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """A request as API Gateway hands it to a function, from whoever may invoke functions past the gateway."""
+    return {
+        "resource": route,
+        "path": route.format(**path or {}),
+        "httpMethod": method,
+        "headers": {"x-trace-id": current_trace_id()},
+        "multiValueHeaders": {"x-trace-id": [current_trace_id()]},
+        "queryStringParameters": dict(query or {}) or None,
+        "multiValueQueryStringParameters": {name: [value] for name, value in (query or {}).items()} or None,
+        "pathParameters": dict(path or {}) or None,
+        "stageVariables": None,
+        "requestContext": {"resourcePath": route, "httpMethod": method, "authorizer": caller.context()},
+        "body": None if body is None else json.dumps(body),
+        "isBase64Encoded": False,
+    }
 
 
 class Directory:
