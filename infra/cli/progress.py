@@ -6,10 +6,31 @@ import threading
 import time
 from typing import TYPE_CHECKING, Self
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.progress import Task
+
+
+class _RateColumn(ProgressColumn):
+    """How many are done in a second."""
+
+    def render(self, task: Task) -> Text:
+        """As a number, once there is one."""
+        rate = task.finished_speed or task.speed
+        return Text(f"{rate:,.0f}/s" if rate else "", style="progress.data.speed")
 
 
 class PhaseBars:
@@ -23,6 +44,7 @@ class PhaseBars:
             TextColumn("{task.description:<18}"),
             BarColumn(),
             MofNCompleteColumn(),
+            _RateColumn(),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
             console=console,
@@ -57,5 +79,7 @@ class PhaseBars:
     def _end_phase(self) -> None:
         if self._plain is not None and not self._drawn:
             phase, total, began = self._plain
-            self._console.print(f"{phase:<18}{self._done}/{total}  {time.monotonic() - began:.1f} s", markup=False)
+            seconds = time.monotonic() - began
+            rate = self._done / max(seconds, 0.001)
+            self._console.print(f"{phase:<18}{self._done}/{total}  {seconds:.1f} s, {rate:,.0f}/s", markup=False)
         self._plain = None

@@ -46,6 +46,11 @@ class Gone:
 GONE = Gone()
 
 
+def lists_key(kind: str) -> str:
+    """Where the token is kept under which lists of this kind are filed."""
+    return f"{kind}:lists"
+
+
 @dataclass(frozen=True)
 class EntityCache:
     """The cached entities of one kind ("product"), and the lists they appear in."""
@@ -86,12 +91,12 @@ class EntityCache:
 
     def void_lists(self) -> None:
         """Make every cached list of this kind void."""
-        try_redis(lambda client: client.set(f"{self.kind}:lists", uuid.uuid4().hex), None, insist=True)
+        try_redis(lambda client: client.set(lists_key(self.kind), uuid.uuid4().hex), None, insist=True)
 
     def listed(self, query: Mapping[str, Any], load: Callable[[], Json]) -> Json:
         """The list that answers `query`, from the cache or from `load`."""
         fresh = uuid.uuid4().hex
-        token: Any = try_redis(lambda client: client.set(f"{self.kind}:lists", fresh, nx=True, get=True) or fresh, None)
+        token: Any = try_redis(lambda client: client.set(lists_key(self.kind), fresh, nx=True, get=True) or fresh, None)
         if token is None:
             return load()
         digest = hashlib.sha256(json.dumps(query, sort_keys=True, default=str).encode()).hexdigest()[:32]

@@ -1,0 +1,63 @@
+"""A history written in bulk is one that the system could have made, and lives on with it."""
+
+from datetime import UTC, datetime
+
+import pymysql
+import pytest
+
+from common.config import get_settings
+from infra.bridge.database import connect
+from infra.reconcile.reconciliation import reconcile_database
+from infra.replay.progress import Silent
+from infra.seed import scale
+from infra.seed.bulk import BulkWriter
+from infra.seed.history import COLUMNS
+from infra.seed.sizes import Sizes
+from tests.factories import given_order
+from tests.integration.services.conftest import count
+
+SIZES = Sizes(suppliers=3, customers=20, products=60, orders=500, movements=1500)
+
+
+@pytest.fixture
+def fill(clean):
+    """Writes a small history into the database."""
+
+    def fill(*, seed=1, add=False):
+        return scale.fill(get_settings(), SIZES, seed=seed, until=datetime.now(UTC), days=60, progress=Silent(), add=add)
+
+    return fill
+
+
+def test_what_was_written_reconciles_and_is_what_was_asked_for(fill, servers):
+    made = fill()
+    assert {table: count(table) for table in made} == made
+    assert set(made) == set(COLUMNS)
+    assert (made["orders"], made["stock_movements"]) == (SIZES.orders, SIZES.movements)
+    found = reconcile_database(servers, grace=0)
+    assert found.mismatches == []
+
+
+def test_a_database_that_is_not_empty_is_refused_unless_it_is_to_be_added_to(fill, servers):
+    fill()
+    with pytest.raises(scale.NotEmptyError, match="orders"):
+        fill()
+    assert count("orders") == SIZES.orders
+    fill(seed=2, add=True)
+    assert count("orders") == 2 * SIZES.orders
+    assert reconcile_database(servers, grace=0).mismatches == []
+
+
+def test_trade_goes_on_from_there(fill, api):
+    fill()
+    product = api.get("/api/inventory?sort=-quantity&limit=1").json["inventory"][0]["product"]
+    customer = api.get("/api/customers?limit=1").json["customers"][0]
+    order = given_order(api, product, 1, customer_id=customer["id"])
+    assert order["id"] == SIZES.orders + 1
+
+
+def test_what_the_database_refuses_is_raised(clean):
+    orphan = (1, "P1", "A product", "Of nobody", 1, 1, "piece", 99)
+    with pytest.raises(pymysql.err.IntegrityError), BulkWriter(lambda: connect(get_settings()), COLUMNS) as writer:
+        writer.add("products", orphan)
+    assert count("products") == 0
