@@ -106,6 +106,15 @@ $(STAMPS)/bench: tests/bench/requirements.lock $(wildcard tests/bench/serverless
 	@cd $(BENCH)/serverless_offline && PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --no-audit --no-fund --silent
 	@touch $@
 
+SEED ?= 1
+OPS ?= 2000
+FAULTS ?= 60
+MINUTES ?= inf
+.PHONY: chaos
+chaos: install ## Break a system of its own, as SEED plans it, while OPS operations go on and FAULTS faults come; for MINUTES at most
+	@PYTHON=$(PYTHON) infra/stack/require-debian.sh faketime=faketime
+	@$(BIN)/python -m tests.chaos --seed $(SEED) --operations $(OPS) --faults $(FAULTS) --minutes $(MINUTES)
+
 ##@ Maintain
 
 .PHONY: install

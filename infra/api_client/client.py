@@ -72,6 +72,11 @@ class ApiClient:
         """As whom we work; known once signed in."""
         return self._account.username
 
+    @property
+    def token(self) -> str:
+        """What the requests are signed with; known once signed in."""
+        return self._token
+
     def sign_in(self) -> None:
         """Sign in now rather than with the first request."""
         self._renew_token(self._token)
