@@ -73,6 +73,10 @@ test: install page browser ## Run all checks and tests, on ports and data of the
 	@printf '\n== End-to-end tests (the whole system) ==\n'
 	$(BIN)/python -m pytest tests/e2e
 
+.PHONY: drill
+drill: install page ## What tests are too short for: backup under load, restore into an empty system elsewhere
+	$(BIN)/python -m pytest --timeout 1200 tests/drills
+
 .PHONY: check
 check: install lint ## Lint, types, import contracts, template
 	@printf '\n== Types ==\n'

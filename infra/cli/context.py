@@ -13,8 +13,11 @@ if TYPE_CHECKING:
 
     import typer
 
-output = Console(highlight=False)
-errors = Console(stderr=True, highlight=False)
+# The terminal wraps what is too long for it, and a pipe gets whole lines.
+output = Console(highlight=False, soft_wrap=True)
+errors = Console(stderr=True, highlight=False, soft_wrap=True)
+# For what is drawn anew in its place, and so must keep to the lines it has.
+drawing = Console(stderr=True, highlight=False)
 
 
 class CommandFailed(Exception):

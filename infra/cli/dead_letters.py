@@ -57,7 +57,7 @@ def show(context: typer.Context, letter_id: Annotated[int, typer.Argument(metava
         output.print_json(json.dumps(letter, default=str))
         return
     for name, value in letter.items():
-        output.print(f"[bold]{name}[/]: {escape(_readable(value))}", soft_wrap=True)
+        output.print(f"[bold]{name}[/]: {escape(_readable(value))}")
 
 
 @app.command()

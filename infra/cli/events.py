@@ -70,7 +70,7 @@ def tail(
                 sys.stdout.write(json.dumps({"channel": name, "message": _parsed(text)}) + "\n")
                 sys.stdout.flush()
             else:
-                output.print(_line(name, _parsed(text)), soft_wrap=True)
+                output.print(_line(name, _parsed(text)))
 
 
 @app.command()
@@ -101,11 +101,11 @@ def show(
 def _print_event(event: dict[str, Any]) -> None:
     kind = event["event_type"] or "?"
     output.print(f"[bold]{escape(kind)}[/]  {event['event_id']}  on {event['channel']}, recorded {event['occurred_at']}")
-    output.print(f"  {escape(_fields(event['payload']))}", soft_wrap=True)
+    output.print(f"  {escape(_fields(event['payload']))}")
     for told in event["consumers"]:
         details = " ".join(str(told[name]) for name in ("at", "reason") if told[name] is not None)
         letter = f" (dead letter {told['dead_letter_id']})" if told["dead_letter_id"] else ""
-        output.print(f"  {told['consumer']}: [{_STATES[told['state']]}]{told['state']}[/] {escape(details)}{letter}", soft_wrap=True)
+        output.print(f"  {told['consumer']}: [{_STATES[told['state']]}]{told['state']}[/] {escape(details)}{letter}")
     if movement := event["movement"]:
         output.print(f"  stock of product {movement['product_id']}: {movement['delta']:+}, then {movement['balance_after']}")
 

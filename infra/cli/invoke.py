@@ -34,7 +34,7 @@ def invoke(
         result = {"function": name, "status": answered["StatusCode"], "error": error, "answer": _parsed(body), "log": log.splitlines()}
         output.print_json(json.dumps(result))
     else:
-        errors.print(log.rstrip() or "(no log)", style="dim", markup=False, soft_wrap=True)
+        errors.print(log.rstrip() or "(no log)", style="dim", markup=False)
         if error:
             errors.print(f"The function failed ({error}):", style="red")
         output.print(JSON(body) if _is_json(body) else body)

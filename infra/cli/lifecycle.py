@@ -11,7 +11,7 @@ import typer
 from rich.live import Live
 from rich.table import Table as RichTable
 
-from infra.cli.context import CommandFailed, output, stack_of
+from infra.cli.context import CommandFailed, drawing, output, stack_of
 from infra.cli.table import Table
 from infra.stack import launcher
 
@@ -34,8 +34,8 @@ def up(context: typer.Context) -> None:
     """Start the system, or bring a running one up to date with the code."""
     stack = stack_of(context)
     steps = _Steps(stack)
-    if output.is_terminal:
-        with Live(steps, console=output, refresh_per_second=8):
+    if drawing.is_terminal:
+        with Live(steps, console=drawing, refresh_per_second=8):
             launcher.up(stack, steps.update)
     else:
         launcher.up(stack, steps.print_new)
@@ -48,7 +48,7 @@ def down(context: typer.Context) -> None:
     stack = stack_of(context)
     began = time.monotonic()
     if launcher.down(stack):
-        output.print(f"Stopped after {time.monotonic() - began:.1f} s. The data stays in {stack.run_dir}.", soft_wrap=True)
+        output.print(f"Stopped after {time.monotonic() - began:.1f} s. The data stays in {stack.run_dir}.")
     else:
         output.print("Nothing was running.")
 

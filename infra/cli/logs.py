@@ -56,4 +56,4 @@ def _print_added(path: Path, end: int, name: str, width: int) -> int:
 
 
 def _print(name: str, width: int, line: str) -> None:
-    output.print(f"{name:<{width}}  {line}" if name else line, markup=False, soft_wrap=True)
+    output.print(f"{name:<{width}}  {line}" if name else line, markup=False)

@@ -13,7 +13,7 @@ import typer
 from botocore.exceptions import BotoCoreError, ClientError
 from redis.exceptions import RedisError
 
-from infra.cli import db, dead_letters, dev, events, invoke, lifecycle, local, logs, reconcile, replay, seed, status, users
+from infra.cli import backup, db, dead_letters, dev, events, invoke, lifecycle, local, logs, reconcile, replay, seed, status, users
 from infra.cli.context import CommandFailed, chosen_stack, errors
 from infra.stack import PortBusy
 from infra.stack.launcher import CameNotUp, NotRunning
@@ -41,6 +41,8 @@ COMMANDS = (
     seed.seed,
     replay.replay,
     reconcile.reconcile,
+    backup.backup,
+    backup.restore,
 )
 GROUPS = {"db": db.app, "events": events.app, "dead-letters": dead_letters.app, "users": users.app}
 
@@ -83,7 +85,7 @@ def main() -> None:
 
 
 def _fail(message: str) -> None:
-    errors.print(message, style="red", markup=False, soft_wrap=True)
+    errors.print(message, style="red", markup=False)
     sys.exit(1)
 
 

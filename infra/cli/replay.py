@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from infra.api_client import Account, ApiClient, GaveUpError, RefusedError
-from infra.cli.context import CommandFailed, errors, output, running_stack_of, stack_of
+from infra.cli.context import CommandFailed, drawing, errors, output, running_stack_of, stack_of
 from infra.cli.progress import PhaseBars
 from infra.cli.reconcile import print_reconciliation
 from infra.cli.table import Table
@@ -64,12 +64,10 @@ def replay(
     except NotInvoiceLinesError as error:
         raise CommandFailed(str(error)) from error
     try:
-        with ApiClient(url, Account(stack.run_dir, url), connections=concurrency, give_up_after=wait) as client, PhaseBars(errors) as bars:
+        with ApiClient(url, Account(stack.run_dir, url), connections=concurrency, give_up_after=wait) as client, PhaseBars(drawing) as bars:
             run = _run(client, stack, file, limit, url, resume)
             errors.print(
-                f"Run {run.run_id}: {wanted.lines} lines. If it breaks off: inventory replay {file} --resume {run.run_id}",
-                soft_wrap=True,
-                markup=False,
+                f"Run {run.run_id}: {wanted.lines} lines. If it breaks off: inventory replay {file} --resume {run.run_id}", markup=False
             )
             made = _replayed(client, stack, run, wanted, bars, file.stem, concurrency, wait, with_database=base_url is None)
     except (RefusedError, GaveUpError, NotResumableError) as error:

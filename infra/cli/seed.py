@@ -11,7 +11,7 @@ from redis import Redis
 
 from common.cache import lists_key
 from infra.api_client import Account, ApiClient, GaveUpError, RefusedError
-from infra.cli.context import CommandFailed, errors, output, running_stack_of
+from infra.cli.context import CommandFailed, drawing, output, running_stack_of
 from infra.cli.database import settings_of
 from infra.cli.progress import PhaseBars
 from infra.seed import demo, scale
@@ -75,7 +75,7 @@ def _through_the_api(context: typer.Context, counts: dict[str, int], concurrency
     try:
         with (
             ApiClient(stack.gateway_url, Account(stack.run_dir, stack.gateway_url), connections=concurrency) as client,
-            PhaseBars(errors) as bars,
+            PhaseBars(drawing) as bars,
         ):
             return demo.seed(client, demo.Wanted(**counts), bars, concurrency)
     except (RefusedError, GaveUpError) as error:
@@ -86,7 +86,7 @@ def _into_the_database(context: typer.Context, sizes: Sizes, random_seed: int, u
     running_stack_of(context)
     settings = settings_of(context)
     try:
-        with PhaseBars(errors) as bars:
+        with PhaseBars(drawing) as bars:
             made = scale.fill(settings, sizes, seed=random_seed, until=until, days=days, progress=bars, add=add)
     except scale.NotEmptyError as error:
         raise CommandFailed(f"{error}. A history is written into an empty database; `--add` adds one to what is there.") from error

@@ -41,7 +41,7 @@ def status(
         output.print_json(json.dumps({"healthy": healthy, "running": True, **state, "health": health}))
     else:
         print_status(state, health, output)
-        output.print("[green]Healthy.[/]" if healthy else f"[red]Not healthy.[/] {escape(str(health.get('reason', '')))}", soft_wrap=True)
+        output.print("[green]Healthy.[/]" if healthy else f"[red]Not healthy.[/] {escape(str(health.get('reason', '')))}")
     if not healthy:
         raise typer.Exit(1)
 

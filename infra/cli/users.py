@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
-from rich.table import Table
 
 from common.identity import Identity, Role
 from common.services import request_event
 from infra.cli.context import CommandFailed, output, running_stack_of
 from infra.cli.events import AsJson  # noqa: TC001 - typer reads annotations when it runs
+from infra.cli.table import Table
 from infra.deploy.deployment import STACK_NAME, client_of
 
 if TYPE_CHECKING:
@@ -38,11 +38,11 @@ def list_users(context: typer.Context, as_json: AsJson = False) -> None:
     if as_json:
         output.print_json(json.dumps(users))
         return
-    table = Table("id", "name", "email", "role", "registered (UTC)", "disabled (UTC)", box=None)
+    table = Table("id", "name", "email", "role", "registered (UTC)", "disabled (UTC)")
     for user in users:
         disabled = (user["disabled_at"] or "-")[:19]
         table.add_row(str(user["id"]), escape(user["username"]), escape(user["email"]), user["role"], user["created_at"][:19], disabled)
-    output.print(table)
+    table.print(output)
 
 
 @app.command()

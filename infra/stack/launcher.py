@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from infra.stack import board as is_
@@ -14,7 +15,7 @@ from infra.stack.ports import PortBusy, Ports, ensure_free
 from infra.stack.process import ServerProcess, processes_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Iterator
 
     from infra.stack.instance import Stack
 
@@ -83,6 +84,20 @@ def set_server(stack: Stack, name: str, action: str, timeout: float = 90) -> Non
     if not _wait(settled, timeout):
         now = stack.state.read()["servers"][name]
         raise CameNotUp(f"{name} is {now['actual']} after {timeout:.0f} s: {now['detail'] or 'see its log'}")
+
+
+@contextmanager
+def without(stack: Stack, names: Collection[str]) -> Iterator[None]:
+    """The named servers stopped for as long as a `with` block lasts; after it, the whole up again. Raises NotRunning, CameNotUp."""
+    stopped_before = set(stack.state.requests()["stopped"])
+    try:
+        for name in names:
+            set_server(stack, name, "stop")
+        yield
+    finally:
+        with stack.state.changing_requests() as requests:
+            requests["stopped"] = sorted(set(requests["stopped"]) - (set(names) - stopped_before))
+        up(stack)
 
 
 def _ports_needed(stack: Stack) -> dict[str, int]:
