@@ -44,7 +44,7 @@ class Stack:
     def logs_dir(self) -> Path:
         return self.run_dir / "logs"
 
-    @property
+    @cached_property
     def state(self) -> State:
         return State(self.run_dir)
 

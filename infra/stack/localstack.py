@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
-import urllib.error
-import urllib.request
 from typing import TYPE_CHECKING
 
 from infra.stack.ports import LOOPBACK
-from infra.stack.server import Server
+from infra.stack.server import Server, answers
 
 if TYPE_CHECKING:
     from infra.stack.instance import Stack
@@ -62,17 +60,9 @@ def localstack(stack: Stack) -> Server:
         },
         directory=home,
         ports={"LocalStack": ports.localstack, "gateway": ports.gateway},
-        healthy=lambda: _answers(ports.localstack),
+        healthy=lambda: answers(f"http://{LOOPBACK}:{ports.localstack}/_localstack/health", 200),
         prepare=prepare,
         start_timeout=90,
         stop_timeout=30,
         sources=tuple(part for part in (project / "localstack").iterdir() if part.name not in {".venv", "tests"}),
     )
-
-
-def _answers(port: int) -> bool:
-    try:
-        with urllib.request.urlopen(f"http://{LOOPBACK}:{port}/_localstack/health", timeout=5) as answer:
-            return bool(answer.status == 200)
-    except (urllib.error.URLError, OSError):
-        return False

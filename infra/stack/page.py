@@ -5,9 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-import httpx
-
-from infra.stack.server import Server
+from infra.stack.server import Server, answers
 
 if TYPE_CHECKING:
     from infra.stack.instance import Stack
@@ -30,16 +28,9 @@ def page(stack: Stack) -> Server | None:
         },
         directory=stack.project_dir,
         ports={"page": stack.ports.page},
-        healthy=lambda: _answers(stack.page_url),
+        # Serving, even if only to say that the page is not built.
+        healthy=lambda: answers(stack.page_url, 200, 503),
         start_timeout=30,
         stop_timeout=10,
         sources=(stack.project_dir / "infra" / "page",),
     )
-
-
-def _answers(url: str) -> bool:
-    """Serving, even if only to say that the page is not built."""
-    try:
-        return httpx.get(url, timeout=2).status_code in {200, 503}
-    except httpx.HTTPError:
-        return False

@@ -5,6 +5,7 @@ Files rather than a socket: they can be read when the supervisor is dead, which 
 
 from __future__ import annotations
 
+import copy
 import fcntl
 import json
 import os
@@ -25,6 +26,7 @@ class State:
         self._state = run_dir / "state.json"
         self._requests = run_dir / "requests.json"
         self._lock = run_dir / "supervisor.lock"
+        self._known: tuple[tuple[int, int] | None, dict[str, Any]] = (None, {})
 
     def read(self) -> dict[str, Any]:
         """The last published state; empty before the first start."""
@@ -34,8 +36,18 @@ class State:
         _write(self._state, state)
 
     def requests(self) -> dict[str, Any]:
-        """`stopped`: servers to keep down. `restarts`: server -> how often asked. `deployments`: how often asked."""
-        return {"stopped": [], "restarts": {}, "deployments": 0} | _read(self._requests)
+        """`stopped`: servers to keep down. `restarts`: server -> how often asked. `deployments`: how often asked.
+
+        The supervisor looks many times a second, so the file is read only when it is another one than before: see `_write`.
+        """
+        try:
+            found = self._requests.stat()
+        except FileNotFoundError:
+            return {"stopped": [], "restarts": {}, "deployments": 0}
+        seen = (found.st_ino, found.st_mtime_ns)
+        if self._known[0] != seen:
+            self._known = (seen, {"stopped": [], "restarts": {}, "deployments": 0} | _read(self._requests))
+        return copy.deepcopy(self._known[1])
 
     @contextmanager
     def changing_requests(self) -> Iterator[dict[str, Any]]:
