@@ -59,19 +59,28 @@ local-%: ## Run one service alone for a debugger, against the running MySQL and 
 
 ##@ Prove
 
+# In two lanes, as tests of the whole system mostly wait: for a breaker to close, for a killed server to come back.
 .PHONY: test
 test: install page browser ## Run all checks and tests, on ports and data of their own
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=line test-parts test-system
+
+.PHONY: test-parts
+test-parts: install page
+	@printf '\n== Checks ==\n'
 	@$(MAKE) --no-print-directory check
 	@printf '\n== Unit tests ==\n'
-	$(BIN)/python -m pytest tests/unit
+	@$(BIN)/python -m pytest tests/unit
 	@printf '\n== Page: lint, types, unit tests ==\n'
-	cd frontend && $(WITH_NODE) npm run --silent check && $(WITH_NODE) npm run --silent test
+	@cd frontend && $(WITH_NODE) npm run --silent check && $(WITH_NODE) npm run --silent test
 	@printf '\n== LocalStack plugin tests ==\n'
-	$(LOCALSTACK)/bin/python -m pytest localstack/tests
+	@$(LOCALSTACK)/bin/python -m pytest localstack/tests
 	@printf '\n== Integration tests (MariaDB, Redis) ==\n'
-	$(BIN)/python -m pytest tests/integration
-	@printf '\n== End-to-end tests (the whole system) ==\n'
-	$(BIN)/python -m pytest tests/e2e
+	@$(BIN)/python -m pytest tests/integration
+
+.PHONY: test-system
+test-system: install page browser
+	@printf '\n== End-to-end tests (the whole system; what they print follows when they are done) ==\n'
+	@$(BIN)/python -m pytest tests/e2e
 
 .PHONY: drill
 drill: install page ## What tests are too short for: backup under load, restore into an empty system elsewhere
