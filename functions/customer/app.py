@@ -6,9 +6,11 @@ from chalice import Response
 
 from common.health import ServiceHealth, service_health
 from common.http import ServiceApp, json_response, path_id
+from common.identity import Role
+from common.importing import ImportOutcome
 from common.operations import Listing
 from customer import service
-from customer.schemas import CustomerIn, CustomerOut, CustomerQuery
+from customer.schemas import CustomerImport, CustomerIn, CustomerOut, CustomerQuery
 
 app = ServiceApp("customer", before_request=service.warm_up.ensure)
 
@@ -22,6 +24,13 @@ def list_customers() -> dict[str, Any]:
 def create_customer() -> Response:
     new = app.body(CustomerIn)
     return app.create(lambda session: service.create_customer(session, new), location="/api/customers")
+
+
+@app.route("/api/customers/import", methods=["POST"], role=Role.MANAGER, body=CustomerImport, answers=ImportOutcome, repeatable=True)
+def import_customers() -> Response:
+    """New customers, and changes of those that rows name by their ids, up to 500 at once."""
+    rows = app.body(CustomerImport).customers
+    return app.change_once(lambda session: service.import_customers(session, rows))
 
 
 @app.route("/api/customers/city/{city}", methods=["GET"], query=CustomerQuery, answers=Listing("customers", CustomerOut))

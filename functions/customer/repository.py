@@ -1,5 +1,6 @@
 """The only SQL of this service."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import select
@@ -13,6 +14,18 @@ from customer.schemas import CustomerQuery
 def get(session: Session, customer_id: int, *, for_update: bool = False) -> Customer | None:
     """A customer, locked if it is to be changed."""
     return session.get(Customer, customer_id, with_for_update=for_update or None)
+
+
+def lock_many(session: Session, customer_ids: Iterable[int]) -> dict[int, Customer]:
+    """Those of the customers that there are, by id, locked in ascending order."""
+    rows = select(Customer).where(Customer.id.in_(sorted(customer_ids))).order_by(Customer.id).with_for_update()
+    return {customer.id: customer for customer in session.scalars(rows)}
+
+
+def write(session: Session, customers: Iterable[Customer]) -> None:
+    """New customers get their ids, changed ones their new fields."""
+    session.add_all(customers)
+    session.flush()
 
 
 def add(session: Session, fields: dict[str, Any]) -> Customer:

@@ -1,8 +1,9 @@
 """Requests and responses. The events (`customer_created`, `_updated`, `_deleted`) carry `CustomerOut` with `id` as `customer_id`."""
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
-from common.fields import Payload, Shape, text
+from common.fields import Id, Payload, Shape, text
+from common.importing import Rows
 from common.paging import IdList, ListQuery
 
 
@@ -13,6 +14,18 @@ class CustomerIn(Payload):
     city: text(100)
     address: text(300)
     contact_person: text(200)
+
+
+class CustomerRow(CustomerIn):
+    """A row of an import: the customer of that id with new fields, or a new one."""
+
+    id: Id | None = None
+
+
+class CustomerImport(Payload):
+    """Many customers at once."""
+
+    customers: Annotated[list[CustomerRow], Rows]
 
 
 class CustomerOut(Shape):

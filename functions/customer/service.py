@@ -1,5 +1,6 @@
 """The rules of customers."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy.exc import IntegrityError
@@ -9,10 +10,11 @@ from common.cache import WARM_ENTITIES, EntityCache, Gone, WarmUp
 from common.db import after_commit, is_still_referenced, transaction
 from common.errors import ConflictError, NotFoundError
 from common.events import emit, entity_fields
+from common.importing import done, refused
 from common.paging import page_document
 from customer import repository
 from customer.models import Customer
-from customer.schemas import CustomerIn, CustomerOut, CustomerQuery
+from customer.schemas import CustomerIn, CustomerOut, CustomerQuery, CustomerRow
 
 _CACHE = EntityCache("customer")
 
@@ -49,11 +51,26 @@ def create_customer(session: Session, new: CustomerIn) -> dict[str, Any]:
 def update_customer(session: Session, customer_id: int, new: CustomerIn) -> dict[str, Any]:
     """The customer with new fields. Raises NotFoundError."""
     customer = _found(customer_id, repository.get(session, customer_id, for_update=True))
-    for name, value in new.model_dump().items():
-        setattr(customer, name, value)
-    customer.version += 1
+    _update(customer, new.model_dump())
     session.flush()
     return _changed(session, "customer_updated", customer)
+
+
+def import_customers(session: Session, rows: Sequence[CustomerRow]) -> dict[str, Any]:
+    """New customers, and new fields for those that rows name by their ids; each row with its outcome."""
+    known = repository.lock_many(session, [row.id for row in rows if row.id])
+    taken = [_take(known, row) for row in rows]
+    repository.write(session, [customer for customer in taken if customer])
+    words = ["created" if row.id is None else "updated" for row in rows]
+    _all_changed(session, [(f"customer_{word}", customer) for word, customer in zip(words, taken, strict=True) if customer])
+    return {
+        "rows": [
+            done(word, customer.id)
+            if customer
+            else refused("customer_not_found", f"there is no customer {row.id}, or an earlier row names it")
+            for row, word, customer in zip(rows, words, taken, strict=True)
+        ]
+    }
 
 
 def delete_customer(session: Session, customer_id: int) -> None:
@@ -71,12 +88,35 @@ def delete_customer(session: Session, customer_id: int) -> None:
     emit(session, "customer_deleted", entity_fields("customer", document))
 
 
+def _take(known: dict[int, Customer], row: CustomerRow) -> Customer | None:
+    """The customer that a row makes or changes; None where there is none, or a row before was about it."""
+    fields = row.model_dump(exclude={"id"})
+    if row.id is None:
+        return Customer(**fields)
+    customer = known.pop(row.id, None)
+    if customer:
+        _update(customer, fields)
+    return customer
+
+
+def _update(customer: Customer, fields: dict[str, Any]) -> None:
+    for name, value in fields.items():
+        setattr(customer, name, value)
+    customer.version += 1
+
+
 def _changed(session: Session, event_type: str, customer: Customer) -> dict[str, Any]:
-    document = _document(customer)
-    after_commit(session, lambda: _CACHE.put([document], insist=True))
+    return _all_changed(session, [(event_type, customer)])[0]
+
+
+def _all_changed(session: Session, changes: Sequence[tuple[str, Customer]]) -> list[dict[str, Any]]:
+    """Tell of customers, each by its event, and cache them once all is committed."""
+    documents = [_document(customer) for _, customer in changes]
+    after_commit(session, lambda: _CACHE.put(documents, insist=True))
     after_commit(session, _CACHE.void_lists)
-    emit(session, event_type, entity_fields("customer", document))
-    return document
+    for (event_type, _), document in zip(changes, documents, strict=True):
+        emit(session, event_type, entity_fields("customer", document))
+    return documents
 
 
 def _document(customer: Customer) -> dict[str, Any]:

@@ -6,17 +6,20 @@ from chalice import Response
 
 from common.health import ServiceHealth, service_health
 from common.http import ServiceApp, json_response, path_id
+from common.identity import Role
 from common.operations import Listing
 from inventory import service
 from inventory.schemas import (
     AlertOut,
     AlertQuery,
+    CorrectionsOutcome,
     InventoryStatistics,
     MovementOut,
     MovementQuery,
     ReconcileQuery,
     Reconciliation,
     StockChange,
+    StockCorrections,
     StorageIn,
     StorageOut,
     StorageQuery,
@@ -55,6 +58,20 @@ def inventory_statistics() -> dict[str, Any]:
 @app.route("/api/inventory/reconcile", methods=["GET"], query=ReconcileQuery, answers=Reconciliation)
 def reconcile() -> dict[str, Any]:
     return service.reconcile(app.query(ReconcileQuery))
+
+
+@app.route(
+    "/api/inventory/corrections",
+    methods=["POST"],
+    role=Role.MANAGER,
+    body=StockCorrections,
+    answers=CorrectionsOutcome,
+    repeatable=True,
+)
+def correct_stock() -> Response:
+    """Changes of many products' stock, up to 500 at once, done one after the other."""
+    corrections = app.body(StockCorrections).corrections
+    return app.change_once(lambda session: service.correct_stock(session, corrections))
 
 
 @app.route("/api/inventory/product/{product_id}", methods=["GET"], answers=StoredProduct)

@@ -15,7 +15,11 @@ from inventory.schemas import AlertQuery, MovementQuery, ReconcileQuery, Storage
 
 
 class UnknownProductError(Exception):
-    """A storage was asked for of a product that does not exist."""
+    """Storages were asked for of products that do not exist."""
+
+    def __init__(self, product_ids: Iterable[int]) -> None:
+        self.product_ids = frozenset(product_ids)
+        super().__init__(f"there is no product {', '.join(map(str, sorted(self.product_ids)))}")
 
 
 def get(session: Session, storage_id: int) -> Storage | None:
@@ -40,7 +44,7 @@ def lock_storages(session: Session, product_ids: Iterable[int]) -> dict[int, Sto
         # Locked again from the first, for the order's sake.
         found = _lock(session, wanted)
     if unknown := wanted - found.keys():
-        raise UnknownProductError(f"there is no product {', '.join(map(str, sorted(unknown)))}")
+        raise UnknownProductError(unknown)
     return found
 
 

@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from common.fields import MAX_ID, Delta, Id, Money, Number, Payload, Shape, StockLevel, UtcMoment, text
+from common.importing import Rows
 from common.paging import MAX_LIMIT, IdList, ListQuery, TextList
 
 Reason = Literal["opening", "procurement", "order", "cancellation", "return", "correction", "damage", "count"]
@@ -32,6 +33,18 @@ class StockChange(Payload):
         if (self.quantity is None) == (self.delta is None):
             raise ValueError("give either quantity or delta")
         return self
+
+
+class StockCorrection(StockChange):
+    """A manual change of one product's stock among others."""
+
+    product_id: Id
+
+
+class StockCorrections(Payload):
+    """Many manual changes at once, done in the order they are given."""
+
+    corrections: Annotated[list[StockCorrection], Rows]
 
 
 class StorageOut(Shape):
@@ -63,6 +76,22 @@ class StoredProduct(StorageOut):
     """A storage as everybody reads it; `product` is null where the product service cannot be asked and the cache does not know."""
 
     product: StorageProduct | None
+
+
+class CorrectionOutcome(Shape):
+    """What became of a correction: the stock it left, or why it was refused."""
+
+    product_id: int
+    outcome: Literal["moved", "refused"]
+    quantity: Number | None
+    code: str | None
+    detail: str | None
+
+
+class CorrectionsOutcome(Shape):
+    """What became of each correction, in the order they were given. Those that were refused changed nothing, all others are done."""
+
+    rows: list[CorrectionOutcome]
 
 
 class MovementOut(Shape):

@@ -1,6 +1,6 @@
 """What people ask and do about stock. Stock itself is never served from a cache: see docs/adr."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -23,6 +23,7 @@ from inventory.schemas import (
     ReconcileOut,
     ReconcileQuery,
     StockChange,
+    StockCorrection,
     StorageIn,
     StorageOut,
     StorageQuery,
@@ -79,17 +80,23 @@ def change_storage(session: Session, storage_id: int, change: StockChange) -> di
     """Change stock by hand. Raises NotFoundError, or ConflictError where it would fall below zero."""
     product_id = _found(f"storage {storage_id}", repository.get(session, storage_id)).product_id
     book = StockBook(session, [product_id])
-    storage = book.storage(product_id)
-    delta = change.delta if change.delta is not None else (change.quantity or Decimal(0)) - storage.quantity
-    if storage.quantity + delta < 0:
-        raise ConflictError(
-            f"only {as_json_number(storage.quantity)} in stock",
-            code="insufficient_stock",
-            available=as_json_number(storage.quantity),
-        )
-    book.change_by_hand(product_id, delta, change.reason, new_event_id(), change.reference)
+    _change(book, product_id, change)
     book.write()
-    return _document(storage)
+    return _document(book.storage(product_id))
+
+
+def correct_stock(session: Session, corrections: Sequence[StockCorrection]) -> dict[str, Any]:
+    """Change the stock of many products by hand, one change after the other; each with its outcome."""
+    product_ids = {correction.product_id for correction in corrections}
+    unknown: frozenset[int] = frozenset()
+    try:
+        book = StockBook(session, product_ids)
+    except repository.UnknownProductError as error:
+        unknown = error.product_ids
+        book = StockBook(session, product_ids - unknown)
+    rows = [_correct(book, unknown, correction) for correction in corrections]
+    book.write()
+    return {"rows": rows}
 
 
 def list_movements(query: MovementQuery) -> dict[str, Any]:
@@ -136,6 +143,31 @@ def reconcile(query: ReconcileQuery) -> dict[str, Any]:
         "count": len(documents),
         "total": total,
     }
+
+
+def _correct(book: StockBook, unknown: frozenset[int], correction: StockCorrection) -> dict[str, Any]:
+    product_id = correction.product_id
+    outcome = {"product_id": product_id, "outcome": "refused", "quantity": None, "code": None, "detail": None}
+    if product_id in unknown:
+        return outcome | {"code": "product_not_found", "detail": f"there is no product {product_id}"}
+    try:
+        _change(book, product_id, correction)
+    except ConflictError as error:
+        return outcome | {"code": error.code, "detail": error.detail}
+    return outcome | {"outcome": "moved", "quantity": as_json_number(book.storage(product_id).quantity)}
+
+
+def _change(book: StockBook, product_id: int, change: StockChange) -> None:
+    """Change stock by hand. Raises ConflictError where it would fall below zero."""
+    storage = book.storage(product_id)
+    delta = change.delta if change.delta is not None else (change.quantity or Decimal(0)) - storage.quantity
+    if storage.quantity + delta < 0:
+        raise ConflictError(
+            f"only {as_json_number(storage.quantity)} in stock",
+            code="insufficient_stock",
+            available=as_json_number(storage.quantity),
+        )
+    book.change_by_hand(product_id, delta, change.reason, new_event_id(), change.reference)
 
 
 def _with_products(storages: Iterable[Storage]) -> list[dict[str, Any]]:

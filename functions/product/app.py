@@ -6,9 +6,11 @@ from chalice import Response
 
 from common.health import ServiceHealth, service_health
 from common.http import ServiceApp, json_response, path_id
+from common.identity import Role
+from common.importing import ImportOutcome
 from common.operations import Listing
 from product import service
-from product.schemas import ProductIn, ProductQuery, SuppliedProduct
+from product.schemas import ProductImport, ProductIn, ProductQuery, SuppliedProduct
 
 app = ServiceApp("product", before_request=service.warm_up.ensure)
 
@@ -22,6 +24,13 @@ def list_products() -> dict[str, Any]:
 def create_product() -> Response:
     new = app.body(ProductIn)
     return app.create(lambda session: service.create_product(session, new), location="/api/products")
+
+
+@app.route("/api/products/import", methods=["POST"], role=Role.MANAGER, body=ProductImport, answers=ImportOutcome, repeatable=True)
+def import_products() -> Response:
+    """New products, and changes of those whose codes exist, up to 500 at once."""
+    rows = app.body(ProductImport).products
+    return app.change_once(lambda session: service.import_products(session, rows))
 
 
 @app.route("/api/products/{product_id}", methods=["GET"], answers=SuppliedProduct)

@@ -1,5 +1,6 @@
 """The only SQL of this service."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import select
@@ -13,6 +14,18 @@ from product.schemas import ProductQuery
 def get(session: Session, product_id: int, *, for_update: bool = False) -> Product | None:
     """A product, locked if it is to be changed."""
     return session.get(Product, product_id, with_for_update=for_update or None)
+
+
+def lock_codes(session: Session, codes: Iterable[str]) -> dict[str, Product]:
+    """The products of these codes that there are, by code, locked in ascending order of their ids."""
+    rows = select(Product).where(Product.product_code.in_(sorted(set(codes)))).order_by(Product.id).with_for_update()
+    return {product.product_code: product for product in session.scalars(rows)}
+
+
+def write(session: Session, products: Iterable[Product]) -> None:
+    """New products get their ids, changed ones their new fields. Raises IntegrityError as `add` does."""
+    session.add_all(products)
+    session.flush()
 
 
 def add(session: Session, fields: dict[str, Any]) -> Product:

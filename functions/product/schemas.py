@@ -1,8 +1,9 @@
 """Requests and responses. The events (`product_created`, `_updated`, `_deleted`) carry `ProductOut` with `id` as `product_id`."""
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from common.fields import Id, Money, Payload, Shape, text
+from common.importing import Rows
 from common.paging import IdList, ListQuery
 
 
@@ -16,6 +17,12 @@ class ProductIn(Payload):
     price_sell: Money
     measure_unit: text(20)
     supplier_id: Id
+
+
+class ProductImport(Payload):
+    """Many products at once: each changes the product of its code, or is a new one."""
+
+    products: Annotated[list[ProductIn], Rows]
 
 
 class ProductOut(Shape):

@@ -1,7 +1,7 @@
 """The rules of products."""
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal
 
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
@@ -10,6 +10,7 @@ from common.cache import WARM_ENTITIES, EntityCache, Gone, WarmUp
 from common.db import after_commit, is_duplicate, is_missing_reference, is_still_referenced, transaction
 from common.errors import ConflictError, InvalidError, NotFoundError, ProblemError, UnavailableError
 from common.events import emit, entity_fields
+from common.importing import done, refused
 from common.paging import page_document
 from common.services import Directory
 from product import repository
@@ -61,14 +62,45 @@ def update_product(session: Session, product_id: int, new: ProductIn) -> dict[st
     """The product with new fields. Raises NotFoundError, and as `create_product` does."""
     supplier = _supplier(new.supplier_id)
     product = _found(product_id, repository.get(session, product_id, for_update=True))
-    for name, value in new.model_dump().items():
-        setattr(product, name, value)
-    product.version += 1
+    _update(product, new.model_dump())
     try:
         session.flush()
     except IntegrityError as error:
         raise _refusal(error, new) from error
     return _changed(session, "product_updated", product) | {"supplier": supplier}
+
+
+def import_products(session: Session, rows: Sequence[ProductIn]) -> dict[str, Any]:
+    """Products of codes that are new, and new fields for those that exist; each row with its outcome.
+
+    Raises ConflictError where one of the codes was taken, or one of the suppliers deleted, in the same moment: then nothing is done.
+    """
+    known = repository.lock_codes(session, (row.product_code for row in rows))
+    new = {row.product_code for row in rows} - known.keys()
+    there = suppliers.find_many(row.supplier_id for row in rows)
+    taken: list[Product | dict[str, Any]] = []
+    for row in rows:
+        if row.supplier_id not in there:
+            taken.append(refused("supplier_not_found", f"there is no supplier {row.supplier_id}"))
+        elif row.product_code in new:
+            new.remove(row.product_code)
+            taken.append(Product(**row.model_dump()))
+        elif row.product_code in known:
+            product = known.pop(row.product_code)
+            _update(product, row.model_dump())
+            taken.append(product)
+        else:
+            taken.append(refused("product_code_taken", f"an earlier row is about {row.product_code}"))
+    products = [product for product in taken if isinstance(product, Product)]
+    # What was there has an id.
+    words: list[Literal["created", "updated"]] = ["updated" if product.id else "created" for product in products]
+    try:
+        repository.write(session, products)
+    except IntegrityError as error:
+        raise ConflictError("somebody else changed some of these in the same moment", code="import_conflict") from error
+    _all_changed(session, [(f"product_{word}", product) for word, product in zip(words, products, strict=True)])
+    outcomes = (done(word, product.id) for word, product in zip(words, products, strict=True))
+    return {"rows": [next(outcomes) if isinstance(row, Product) else row for row in taken]}
 
 
 def delete_product(session: Session, product_id: int) -> None:
@@ -86,12 +118,24 @@ def delete_product(session: Session, product_id: int) -> None:
     emit(session, "product_deleted", entity_fields("product", document))
 
 
+def _update(product: Product, fields: dict[str, Any]) -> None:
+    for name, value in fields.items():
+        setattr(product, name, value)
+    product.version += 1
+
+
 def _changed(session: Session, event_type: str, product: Product) -> dict[str, Any]:
-    document = _document(product)
-    after_commit(session, lambda: _CACHE.put([document], insist=True))
+    return _all_changed(session, [(event_type, product)])[0]
+
+
+def _all_changed(session: Session, changes: Sequence[tuple[str, Product]]) -> list[dict[str, Any]]:
+    """Tell of products, each by its event, and cache them once all is committed."""
+    documents = [_document(product) for _, product in changes]
+    after_commit(session, lambda: _CACHE.put(documents, insist=True))
     after_commit(session, _CACHE.void_lists)
-    emit(session, event_type, entity_fields("product", document))
-    return document
+    for (event_type, _), document in zip(changes, documents, strict=True):
+        emit(session, event_type, entity_fields("product", document))
+    return documents
 
 
 def _supplier(supplier_id: int) -> dict[str, Any]:

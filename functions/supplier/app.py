@@ -6,9 +6,11 @@ from chalice import Response
 
 from common.health import ServiceHealth, service_health
 from common.http import ServiceApp, json_response, path_id
+from common.identity import Role
+from common.importing import ImportOutcome
 from common.operations import Listing
 from supplier import service
-from supplier.schemas import SupplierIn, SupplierOut, SupplierQuery
+from supplier.schemas import SupplierImport, SupplierIn, SupplierOut, SupplierQuery
 
 app = ServiceApp("supplier", before_request=service.warm_up.ensure)
 
@@ -22,6 +24,13 @@ def list_suppliers() -> dict[str, Any]:
 def create_supplier() -> Response:
     new = app.body(SupplierIn)
     return app.create(lambda session: service.create_supplier(session, new), location="/api/suppliers")
+
+
+@app.route("/api/suppliers/import", methods=["POST"], role=Role.MANAGER, body=SupplierImport, answers=ImportOutcome, repeatable=True)
+def import_suppliers() -> Response:
+    """New suppliers, and changes of those that rows name by their ids, up to 500 at once."""
+    rows = app.body(SupplierImport).suppliers
+    return app.change_once(lambda session: service.import_suppliers(session, rows))
 
 
 @app.route("/api/suppliers/city/{city}", methods=["GET"], query=SupplierQuery, answers=Listing("suppliers", SupplierOut))

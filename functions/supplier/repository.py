@@ -1,5 +1,6 @@
 """The only SQL of this service."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import select
@@ -13,6 +14,18 @@ from supplier.schemas import SupplierQuery
 def get(session: Session, supplier_id: int, *, for_update: bool = False) -> Supplier | None:
     """A supplier, locked if it is to be changed."""
     return session.get(Supplier, supplier_id, with_for_update=for_update or None)
+
+
+def lock_many(session: Session, supplier_ids: Iterable[int]) -> dict[int, Supplier]:
+    """Those of the suppliers that there are, by id, locked in ascending order."""
+    rows = select(Supplier).where(Supplier.id.in_(sorted(supplier_ids))).order_by(Supplier.id).with_for_update()
+    return {supplier.id: supplier for supplier in session.scalars(rows)}
+
+
+def write(session: Session, suppliers: Iterable[Supplier]) -> None:
+    """New suppliers get their ids, changed ones their new fields."""
+    session.add_all(suppliers)
+    session.flush()
 
 
 def add(session: Session, fields: dict[str, Any]) -> Supplier:

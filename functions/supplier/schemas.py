@@ -1,8 +1,9 @@
 """Requests and responses. The events (`supplier_created`, `_updated`, `_deleted`) carry `SupplierOut` with `id` as `supplier_id`."""
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
-from common.fields import Payload, Shape, text
+from common.fields import Id, Payload, Shape, text
+from common.importing import Rows
 from common.paging import IdList, ListQuery
 
 
@@ -13,6 +14,18 @@ class SupplierIn(Payload):
     city: text(100)
     address: text(300)
     contact_person: text(200)
+
+
+class SupplierRow(SupplierIn):
+    """A row of an import: the supplier of that id with new fields, or a new one."""
+
+    id: Id | None = None
+
+
+class SupplierImport(Payload):
+    """Many suppliers at once."""
+
+    suppliers: Annotated[list[SupplierRow], Rows]
 
 
 class SupplierOut(Shape):

@@ -1,5 +1,6 @@
 """The rules of suppliers."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy.exc import IntegrityError
@@ -9,10 +10,11 @@ from common.cache import WARM_ENTITIES, EntityCache, Gone, WarmUp
 from common.db import after_commit, is_still_referenced, transaction
 from common.errors import ConflictError, NotFoundError
 from common.events import emit, entity_fields
+from common.importing import done, refused
 from common.paging import page_document
 from supplier import repository
 from supplier.models import Supplier
-from supplier.schemas import SupplierIn, SupplierOut, SupplierQuery
+from supplier.schemas import SupplierIn, SupplierOut, SupplierQuery, SupplierRow
 
 _CACHE = EntityCache("supplier")
 
@@ -49,11 +51,26 @@ def create_supplier(session: Session, new: SupplierIn) -> dict[str, Any]:
 def update_supplier(session: Session, supplier_id: int, new: SupplierIn) -> dict[str, Any]:
     """The supplier with new fields. Raises NotFoundError."""
     supplier = _found(supplier_id, repository.get(session, supplier_id, for_update=True))
-    for name, value in new.model_dump().items():
-        setattr(supplier, name, value)
-    supplier.version += 1
+    _update(supplier, new.model_dump())
     session.flush()
     return _changed(session, "supplier_updated", supplier)
+
+
+def import_suppliers(session: Session, rows: Sequence[SupplierRow]) -> dict[str, Any]:
+    """New suppliers, and new fields for those that rows name by their ids; each row with its outcome."""
+    known = repository.lock_many(session, [row.id for row in rows if row.id])
+    taken = [_take(known, row) for row in rows]
+    repository.write(session, [supplier for supplier in taken if supplier])
+    words = ["created" if row.id is None else "updated" for row in rows]
+    _all_changed(session, [(f"supplier_{word}", supplier) for word, supplier in zip(words, taken, strict=True) if supplier])
+    return {
+        "rows": [
+            done(word, supplier.id)
+            if supplier
+            else refused("supplier_not_found", f"there is no supplier {row.id}, or an earlier row names it")
+            for row, word, supplier in zip(rows, words, taken, strict=True)
+        ]
+    }
 
 
 def delete_supplier(session: Session, supplier_id: int) -> None:
@@ -71,12 +88,35 @@ def delete_supplier(session: Session, supplier_id: int) -> None:
     emit(session, "supplier_deleted", entity_fields("supplier", document))
 
 
+def _take(known: dict[int, Supplier], row: SupplierRow) -> Supplier | None:
+    """The supplier that a row makes or changes; None where there is none, or a row before was about it."""
+    fields = row.model_dump(exclude={"id"})
+    if row.id is None:
+        return Supplier(**fields)
+    supplier = known.pop(row.id, None)
+    if supplier:
+        _update(supplier, fields)
+    return supplier
+
+
+def _update(supplier: Supplier, fields: dict[str, Any]) -> None:
+    for name, value in fields.items():
+        setattr(supplier, name, value)
+    supplier.version += 1
+
+
 def _changed(session: Session, event_type: str, supplier: Supplier) -> dict[str, Any]:
-    document = _document(supplier)
-    after_commit(session, lambda: _CACHE.put([document], insist=True))
+    return _all_changed(session, [(event_type, supplier)])[0]
+
+
+def _all_changed(session: Session, changes: Sequence[tuple[str, Supplier]]) -> list[dict[str, Any]]:
+    """Tell of suppliers, each by its event, and cache them once all is committed."""
+    documents = [_document(supplier) for _, supplier in changes]
+    after_commit(session, lambda: _CACHE.put(documents, insist=True))
     after_commit(session, _CACHE.void_lists)
-    emit(session, event_type, entity_fields("supplier", document))
-    return document
+    for (event_type, _), document in zip(changes, documents, strict=True):
+        emit(session, event_type, entity_fields("supplier", document))
+    return documents
 
 
 def _document(supplier: Supplier) -> dict[str, Any]:

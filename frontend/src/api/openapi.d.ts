@@ -218,6 +218,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/customers/import": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Import customers
+         * @description New customers, and changes of those that rows name by their ids, up to 500 at once.
+         */
+        post: operations["import_customers"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/customers/{customer_id}": {
         parameters: {
             query?: never;
@@ -283,6 +303,26 @@ export interface paths {
         get: operations["list_alerts"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/inventory/corrections": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Correct stock
+         * @description Changes of many products' stock, up to 500 at once, done one after the other.
+         */
+        post: operations["correct_stock"];
         delete?: never;
         options?: never;
         head?: never;
@@ -684,6 +724,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/products/import": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Import products
+         * @description New products, and changes of those whose codes exist, up to 500 at once.
+         */
+        post: operations["import_products"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/products/{product_id}": {
         parameters: {
             query?: never;
@@ -749,6 +809,26 @@ export interface paths {
         get: operations["supplier_health"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/suppliers/import": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Import suppliers
+         * @description New suppliers, and changes of those that rows name by their ids, up to 500 at once.
+         */
+        post: operations["import_suppliers"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1125,6 +1205,41 @@ export interface components {
             [key: string]: unknown;
         };
         /**
+         * CorrectionOutcome
+         * @description What became of a correction: the stock it left, or why it was refused.
+         */
+        CorrectionOutcome: {
+            /** Product Id */
+            product_id: number;
+            /**
+             * Outcome
+             * @enum {string}
+             */
+            outcome: "moved" | "refused";
+            /** Quantity */
+            quantity: number | null;
+            /** Code */
+            code: string | null;
+            /** Detail */
+            detail: string | null;
+        };
+        /**
+         * CorrectionsOutcome
+         * @description What became of each correction, in the order they were given. Those that were refused changed nothing, all others are done.
+         */
+        CorrectionsOutcome: {
+            /** Rows */
+            rows: components["schemas"]["CorrectionOutcome"][];
+        };
+        /**
+         * CustomerImport
+         * @description Many customers at once.
+         */
+        CustomerImport: {
+            /** Customers */
+            customers: components["schemas"]["CustomerRow"][];
+        };
+        /**
          * CustomerIn
          * @description A customer as clients write it.
          */
@@ -1155,6 +1270,25 @@ export interface components {
             contact_person: string;
             /** Version */
             version: number;
+        };
+        /**
+         * CustomerRow
+         * @description A row of an import: the customer of that id with new fields, or a new one.
+         */
+        CustomerRow: {
+            /** Name */
+            name: string;
+            /** City */
+            city: string;
+            /** Address */
+            address: string;
+            /** Contact Person */
+            contact_person: string;
+            /**
+             * Id
+             * @default null
+             */
+            id: number | null;
         };
         /**
          * DeadLetterOut
@@ -1230,6 +1364,14 @@ export interface components {
              * @default null
              */
             type: string | null;
+        };
+        /**
+         * ImportOutcome
+         * @description What became of each row. Rows that were refused changed nothing, all others are done.
+         */
+        ImportOutcome: {
+            /** Rows */
+            rows: components["schemas"]["RowOutcome"][];
         };
         /**
          * InventoryStatistics
@@ -1602,6 +1744,14 @@ export interface components {
             product_name: string;
         };
         /**
+         * ProductImport
+         * @description Many products at once: each changes the product of its code, or is a new one.
+         */
+        ProductImport: {
+            /** Products */
+            products: components["schemas"]["ProductIn"][];
+        };
+        /**
          * ProductIn
          * @description A product as clients write it.
          */
@@ -1707,6 +1857,23 @@ export interface components {
          */
         Role: "viewer" | "clerk" | "manager" | "admin";
         /**
+         * RowOutcome
+         * @description What became of a row, in the order they were given; `code` and `detail` say why one was refused.
+         */
+        RowOutcome: {
+            /**
+             * Outcome
+             * @enum {string}
+             */
+            outcome: "created" | "updated" | "refused";
+            /** Id */
+            id: number | null;
+            /** Code */
+            code: string | null;
+            /** Detail */
+            detail: string | null;
+        };
+        /**
          * ServiceHealth
          * @description A service's health; one that cannot be asked has a status and an `error` only.
          */
@@ -1796,6 +1963,43 @@ export interface components {
              * @default null
              */
             reference: string | null;
+        };
+        /**
+         * StockCorrection
+         * @description A manual change of one product's stock among others.
+         */
+        StockCorrection: {
+            /**
+             * Quantity
+             * @default null
+             */
+            quantity: number | null;
+            /**
+             * Delta
+             * @default null
+             */
+            delta: number | null;
+            /**
+             * Reason
+             * @default correction
+             * @enum {string}
+             */
+            reason: "correction" | "return" | "damage" | "count";
+            /**
+             * Reference
+             * @default null
+             */
+            reference: string | null;
+            /** Product Id */
+            product_id: number;
+        };
+        /**
+         * StockCorrections
+         * @description Many manual changes at once, done in the order they are given.
+         */
+        StockCorrections: {
+            /** Corrections */
+            corrections: components["schemas"]["StockCorrection"][];
         };
         /**
          * StorageIn
@@ -1894,6 +2098,14 @@ export interface components {
             supplier: components["schemas"]["ProductSupplier"] | null;
         };
         /**
+         * SupplierImport
+         * @description Many suppliers at once.
+         */
+        SupplierImport: {
+            /** Suppliers */
+            suppliers: components["schemas"]["SupplierRow"][];
+        };
+        /**
          * SupplierIn
          * @description A supplier as clients write it.
          */
@@ -1924,6 +2136,25 @@ export interface components {
             contact_person: string;
             /** Version */
             version: number;
+        };
+        /**
+         * SupplierRow
+         * @description A row of an import: the supplier of that id with new fields, or a new one.
+         */
+        SupplierRow: {
+            /** Name */
+            name: string;
+            /** City */
+            city: string;
+            /** Address */
+            address: string;
+            /** Contact Person */
+            contact_person: string;
+            /**
+             * Id
+             * @default null
+             */
+            id: number | null;
         };
         /**
          * SystemHealth
@@ -2479,6 +2710,37 @@ export interface operations {
             };
         };
     };
+    import_customers: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeating the request with the same key does nothing new and answers the same. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CustomerImport"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportOutcome"];
+                };
+            };
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            default: components["responses"]["Problem"];
+        };
+    };
     get_customer: {
         parameters: {
             query?: never;
@@ -2689,6 +2951,37 @@ export interface operations {
                         /** @description What to give as `after` for the next page; null on the last. */
                         next_after: number | null;
                     };
+                };
+            };
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    correct_stock: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeating the request with the same key does nothing new and answers the same. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StockCorrections"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CorrectionsOutcome"];
                 };
             };
             401: components["responses"]["Problem"];
@@ -3606,6 +3899,37 @@ export interface operations {
             };
         };
     };
+    import_products: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeating the request with the same key does nothing new and answers the same. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProductImport"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportOutcome"];
+                };
+            };
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            default: components["responses"]["Problem"];
+        };
+    };
     get_product: {
         parameters: {
             query?: never;
@@ -3833,6 +4157,37 @@ export interface operations {
                     "application/json": components["schemas"]["ServiceHealth"];
                 };
             };
+        };
+    };
+    import_suppliers: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeating the request with the same key does nothing new and answers the same. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SupplierImport"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportOutcome"];
+                };
+            };
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            default: components["responses"]["Problem"];
         };
     };
     get_supplier: {

@@ -1,0 +1,35 @@
+"""Many rows in one request: each has an outcome of its own, and all of them are kept under one Idempotency-Key."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from common.fields import Shape
+
+# As many as are done in one transaction within a function's time.
+Rows = Field(min_length=1, max_length=500)
+
+
+class RowOutcome(Shape):
+    """What became of a row, in the order they were given; `code` and `detail` say why one was refused."""
+
+    outcome: Literal["created", "updated", "refused"]
+    id: int | None
+    code: str | None
+    detail: str | None
+
+
+class ImportOutcome(Shape):
+    """What became of each row. Rows that were refused changed nothing, all others are done."""
+
+    rows: Annotated[list[RowOutcome], Rows]
+
+
+def refused(code: str, detail: str) -> dict[str, Any]:
+    """The outcome of a row that changed nothing."""
+    return {"outcome": "refused", "id": None, "code": code, "detail": detail}
+
+
+def done(outcome: Literal["created", "updated"], entity_id: int) -> dict[str, Any]:
+    """The outcome of a row that was taken."""
+    return {"outcome": outcome, "id": entity_id, "code": None, "detail": None}
