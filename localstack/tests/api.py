@@ -52,6 +52,8 @@ class Api:
     paths: dict[str, Any] = field(default_factory=dict)
     authorizers: dict[str, Any] = field(default_factory=dict)
     gateway_responses: dict[str, Any] = field(default_factory=dict)
+    document: dict[str, Any] = field(default_factory=dict)
+    """What else the OpenAPI document says at its top."""
     id: str = ""
     stage: str = "live"
 
@@ -61,6 +63,11 @@ class Api:
         if authorizer:
             operation["security"] = [{authorizer: []}]
         self.paths.setdefault(path, {})[method.lower()] = operation
+        return self
+
+    def operation(self, method: str, path: str, **says: Any) -> Api:
+        """More of a route's operation: its parameters, its validator; or a route without a function."""
+        self.paths.setdefault(path, {}).setdefault(method.lower(), {"responses": {}}).update(says)
         return self
 
     def authorizer(self, name: str, function_arn: str, type_: str = "token", **settings: Any) -> Api:
@@ -77,7 +84,9 @@ class Api:
             "paths": self.paths,
             "components": {"securitySchemes": self.authorizers},
             "x-amazon-apigateway-gateway-responses": self.gateway_responses,
+            **self.document,
         }
+        body["components"].update(self.document.get("components", {}), securitySchemes=self.authorizers)
         client = self.stack.client("apigateway")
         if not self.id:
             self.id = client.create_rest_api(name=self.name)["id"]
