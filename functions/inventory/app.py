@@ -14,6 +14,7 @@ from inventory.schemas import (
     AlertQuery,
     CorrectionsOutcome,
     InventoryStatistics,
+    MomentQuery,
     MovementOut,
     MovementQuery,
     ReconcileQuery,
@@ -74,9 +75,9 @@ def correct_stock() -> Response:
     return app.change_once(lambda session: service.correct_stock(session, corrections))
 
 
-@app.route("/api/inventory/product/{product_id}", methods=["GET"], answers=StoredProduct)
+@app.route("/api/inventory/product/{product_id}", methods=["GET"], query=MomentQuery, answers=StoredProduct)
 def get_storage_of_product(product_id: str) -> dict[str, Any]:
-    return service.get_storage_of_product(path_id("product_id", product_id))
+    return service.get_storage_of_product(path_id("product_id", product_id), app.query(MomentQuery))
 
 
 @app.route("/api/inventory/product/{product_id}/movements", methods=["GET"], query=MovementQuery, answers=Listing("movements", MovementOut))
@@ -85,9 +86,9 @@ def list_movements_of_product(product_id: str) -> dict[str, Any]:
     return service.list_movements_of_product(identity, app.query(MovementQuery, product_id=identity))
 
 
-@app.route("/api/inventory/{storage_id}", methods=["GET"], answers=StoredProduct)
+@app.route("/api/inventory/{storage_id}", methods=["GET"], query=MomentQuery, answers=StoredProduct)
 def get_storage(storage_id: str) -> dict[str, Any]:
-    return service.get_storage(path_id("storage_id", storage_id))
+    return service.get_storage(path_id("storage_id", storage_id), app.query(MomentQuery))
 
 
 @app.route("/api/inventory/{storage_id}", methods=["PUT"], body=StockChange, answers=StorageOut, repeatable=True)

@@ -22,6 +22,8 @@ class Storage(Base):
     quantity: Mapped[Decimal] = mapped_column(Numeric(15, 3))
     version: Mapped[int] = mapped_column(BigInteger)
     low_since: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    # When the last movement was: the next one is not earlier, whatever the clock says.
+    moved_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     # What the product service told last, and with which version of the product: for the stock's value.
     price_buy: Mapped[Decimal] = mapped_column(Numeric(12, 2))
     product_version: Mapped[int]

@@ -5,13 +5,16 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Row, case, func, select
+from sqlalchemy import ColumnElement, Row, case, func, select
 from sqlalchemy.dialects.mysql import insert
 from sqlalchemy.orm import Session, aliased
 
 from common.paging import read_page
 from inventory.models import LOW_STOCK, StockAlert, StockMovement, Storage
 from inventory.schemas import AlertQuery, MovementQuery, ReconcileQuery, StorageQuery
+
+# Whatever the optimizer thinks of a small table: rows are locked in the order they are read.
+_IN_ORDER = "FORCE INDEX (uq_storages_product_id)"
 
 
 class UnknownProductError(Exception):
@@ -55,8 +58,7 @@ def _lock(session: Session, product_ids: set[int]) -> dict[int, Storage]:
         select(Storage)
         .where(Storage.product_id.in_(product_ids))
         .order_by(Storage.product_id)
-        # Whatever the optimizer thinks of a small table: rows are locked in the order they are read.
-        .with_hint(Storage, "FORCE INDEX (uq_storages_product_id)")
+        .with_hint(Storage, _IN_ORDER)
         .with_for_update()
         .execution_options(populate_existing=True)
     )
@@ -107,11 +109,11 @@ def statistics(session: Session) -> Row[Any]:
 
 def write_storages(session: Session, storages: Iterable[Storage]) -> None:
     """Write storages that the caller locked, all in one statement: each meets its own row."""
-    columns = ("id", "product_id", "quantity", "version", "low_since")
-    rows = [{name: getattr(storage, name) for name in columns} for storage in storages]
+    changing = ("quantity", "version", "low_since", "moved_at")
+    rows = [{name: getattr(storage, name) for name in ("id", "product_id", *changing)} for storage in storages]
     if rows:
         statement = insert(Storage).values(rows)
-        changed = {name: statement.inserted[name] for name in ("quantity", "version", "low_since")}
+        changed = {name: statement.inserted[name] for name in changing}
         session.execute(statement.on_duplicate_key_update(changed))
 
 
@@ -135,8 +137,12 @@ def has_any_movement(session: Session, product_id: int) -> bool:
 
 
 def page(session: Session, query: StorageQuery, product_ids: Iterable[int] | None) -> tuple[list[Storage], int]:
-    """A page of storages (of these products, where given) and how many there are on all pages."""
+    """A page of storages (of these products, where given) and how many there are on all pages.
+
+    With `as_of`, "low" and the order by quantity are those of that moment.
+    """
     rows = select(Storage)
+    quantity = Storage.quantity if query.as_of is None else _quantity_at(query.as_of)
     if product_ids is not None:
         rows = rows.where(Storage.product_id.in_(list(product_ids)))
     if query.product_id is not None:
@@ -144,9 +150,33 @@ def page(session: Session, query: StorageQuery, product_ids: Iterable[int] | Non
     if query.product_ids is not None:
         rows = rows.where(Storage.product_id.in_(query.product_ids))
     if query.low is not None:
-        rows = rows.where(Storage.quantity < LOW_STOCK if query.low else Storage.quantity >= LOW_STOCK)
-    columns = {name: getattr(Storage, name) for name in query.sortable}
+        rows = rows.where(quantity < LOW_STOCK if query.low else quantity >= LOW_STOCK)
+    columns = {"id": Storage.id, "product_id": Storage.product_id, "quantity": quantity}
     return read_page(session, rows, query.model_copy(update={"q": None}), columns=columns)
+
+
+def settle(session: Session, product_ids: Iterable[int]) -> None:
+    """Wait for whoever is just moving these products; who comes after moves them later than now."""
+    rows = select(Storage.id).where(Storage.product_id.in_(set(product_ids))).order_by(Storage.product_id)
+    session.execute(rows.with_hint(Storage, _IN_ORDER).with_for_update(read=True))
+
+
+def quantities_at(session: Session, product_ids: Iterable[int], moment: datetime) -> dict[int, Decimal]:
+    """How much there was of products at a moment, by product."""
+    rows = select(Storage.product_id, _quantity_at(moment).label("quantity")).where(Storage.product_id.in_(set(product_ids)))
+    return {row.product_id: row.quantity for row in session.execute(rows)}
+
+
+def _quantity_at(moment: datetime) -> ColumnElement[Decimal]:
+    """What the last movement until the moment left: one look into an index per product, however many came before or after."""
+    last = (
+        select(StockMovement.balance_after)
+        .where(StockMovement.product_id == Storage.product_id, StockMovement.created_at <= moment)
+        .order_by(StockMovement.created_at.desc(), StockMovement.id.desc())
+        .limit(1)
+        .with_hint(StockMovement, "FORCE INDEX (ix_stock_movements_as_of)")
+    )
+    return func.coalesce(last.scalar_subquery(), 0)
 
 
 def movements(session: Session, query: MovementQuery) -> tuple[list[StockMovement], int]:

@@ -1,8 +1,9 @@
 """Requests, responses, and the events `order_confirmed`, `order_rejected`, `low_stock` and `stock_recovered`."""
 
-from typing import Annotated, ClassVar, Literal
+import re
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from common.fields import MAX_ID, Delta, Id, Money, Number, Payload, Shape, StockLevel, UtcMoment, text
 from common.importing import Rows
@@ -11,6 +12,18 @@ from common.paging import MAX_LIMIT, IdList, ListQuery, TextList
 Reason = Literal["opening", "procurement", "order", "cancellation", "return", "correction", "damage", "count"]
 # What a person may give as the reason; the others are the system's.
 ManualReason = Literal["correction", "return", "damage", "count"]
+
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?([Zz]|[+-]\d\d:\d\d)?", re.ASCII)
+
+
+def _whole_moment(value: Any) -> Any:
+    """Neither a day nor a number, of which pydantic would make a moment that nobody may have meant."""
+    if isinstance(value, str) and not _MOMENT.fullmatch(value):
+        raise ValueError("must be a date and time such as 2026-11-24T20:43:50.050712Z; the + of an offset is %2B in a URL")
+    return value
+
+
+Moment = Annotated[UtcMoment, BeforeValidator(_whole_moment)]
 
 
 class StorageIn(Payload):
@@ -47,15 +60,18 @@ class StockCorrections(Payload):
     corrections: Annotated[list[StockCorrection], Rows]
 
 
-class StorageOut(Shape):
-    """How much there is of a product."""
-
+class _Storage(Shape):
     id: int
     product_id: int
     quantity: Number
-    version: int
     low: bool
     low_since: UtcMoment | None
+
+
+class StorageOut(_Storage):
+    """How much there is of a product."""
+
+    version: int
 
 
 class StorageProduct(Shape):
@@ -72,9 +88,14 @@ class StorageProduct(Shape):
     version: int
 
 
-class StoredProduct(StorageOut):
-    """A storage as everybody reads it; `product` is null where the product service cannot be asked and the cache does not know."""
+class StoredProduct(_Storage):
+    """A storage as everybody reads it; `product` is null where the product service cannot be asked and the cache does not know.
 
+    With `as_of`, `quantity` and `low` are of that moment, the product is that of today, and the rest, which is of today too, is null.
+    """
+
+    version: int | None
+    as_of: UtcMoment | None
     product: StorageProduct | None
 
 
@@ -176,14 +197,24 @@ class StockCrossing(Shape):
     cause_event_id: str
 
 
+class MomentQuery(Payload):
+    """When: `as_of` asks for the past, a date and time as ISO 8601 writes them, in UTC unless they say otherwise."""
+
+    as_of: Moment | None = None
+
+
 class StorageQuery(ListQuery):
-    """What the list of storages can be narrowed and sorted by; `q` searches the products' names and codes."""
+    """What the list of storages can be narrowed and sorted by; `q` searches the products' names and codes.
+
+    `as_of` asks for the past; `low` and a sort by quantity then are of that moment.
+    """
 
     sortable: ClassVar[tuple[str, ...]] = ("id", "product_id", "quantity")
 
     product_id: int | None = None
     product_ids: IdList | None = None
     low: bool | None = None
+    as_of: Moment | None = None
 
 
 class MovementQuery(ListQuery):

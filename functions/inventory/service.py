@@ -1,23 +1,25 @@
 """What people ask and do about stock. Stock itself is never served from a cache: see docs/adr."""
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from sqlalchemy.orm import Session
 
-from common.db import transaction
+from common.db import in_transaction, transaction, utc_now
 from common.errors import ConflictError, InvalidError, NotFoundError, UnavailableError
 from common.events import new_event_id
-from common.fields import as_json_number
+from common.fields import as_json_moment, as_json_number
 from common.paging import MAX_LIMIT, page_document
 from common.services import Directory, get_from
 from inventory import repository
-from inventory.models import Storage
+from inventory.models import LOW_STOCK, Storage
 from inventory.schemas import (
     AlertOut,
     AlertQuery,
     InventoryStatistics,
+    MomentQuery,
     MovementOut,
     MovementQuery,
     ReconcileOut,
@@ -33,29 +35,47 @@ from inventory.stock import StockBook
 products = Directory("product", "products")
 
 
-def get_storage(storage_id: int) -> dict[str, Any]:
-    """A storage. Raises NotFoundError."""
-    with transaction() as session:
-        storage = _found(f"storage {storage_id}", repository.get(session, storage_id))
-    return _with_products([storage])[0]
+# Longer than any transaction lives: a movement that is older than this has been committed or never will be.
+_UNSETTLED = timedelta(minutes=1)
 
 
-def get_storage_of_product(product_id: int) -> dict[str, Any]:
-    """The storage of a product. Raises NotFoundError."""
-    with transaction() as session:
-        storage = _found(f"storage of product {product_id}", repository.of_product(session, product_id))
-    return _with_products([storage])[0]
+def get_storage(storage_id: int, query: MomentQuery) -> dict[str, Any]:
+    """A storage. Raises NotFoundError, or InvalidError for a moment to come."""
+    moment = _past(query.as_of)
+
+    def read(session: Session) -> list[dict[str, Any]]:
+        return _documents(session, [_found(f"storage {storage_id}", repository.get(session, storage_id))], moment)
+
+    return _with_products(in_transaction(read))[0]
+
+
+def get_storage_of_product(product_id: int, query: MomentQuery) -> dict[str, Any]:
+    """The storage of a product. Raises NotFoundError, or InvalidError for a moment to come."""
+    moment = _past(query.as_of)
+
+    def read(session: Session) -> list[dict[str, Any]]:
+        return _documents(session, [_found(f"storage of product {product_id}", repository.of_product(session, product_id))], moment)
+
+    return _with_products(in_transaction(read))[0]
 
 
 def list_storages(query: StorageQuery) -> dict[str, Any]:
-    """A page of storages; `q` is the product service's search, of which the first 500 are taken."""
+    """A page of storages; `q` is the product service's search, of which the first 500 are taken.
+
+    Raises InvalidError for a moment to come.
+    """
+    moment = _past(query.as_of)
     product_ids = None
     if query.q:
         _, found = get_from("product", "/api/products", query={"q": query.q, "limit": str(MAX_LIMIT)})
         product_ids = [product["id"] for product in found["products"]]
-    with transaction() as session:
+
+    def read(session: Session) -> tuple[list[dict[str, Any]], int]:
         storages, total = repository.page(session, query, product_ids)
-    return page_document("inventory", _with_products(storages), total, query)
+        return _documents(session, storages, moment), total
+
+    documents, total = in_transaction(read)
+    return page_document("inventory", _with_products(documents), total, query)
 
 
 def open_storage(session: Session, new: StorageIn) -> dict[str, Any]:
@@ -170,8 +190,30 @@ def _change(book: StockBook, product_id: int, change: StockChange) -> None:
     book.change_by_hand(product_id, delta, change.reason, new_event_id(), change.reference)
 
 
-def _with_products(storages: Iterable[Storage]) -> list[dict[str, Any]]:
-    documents = [_document(storage) for storage in storages]
+def _past(moment: datetime | None) -> datetime | None:
+    if moment is not None and moment > utc_now():
+        raise InvalidError.of_field("as_of", "lies in the future", code="moment_in_the_future")
+    return moment
+
+
+def _documents(session: Session, storages: Iterable[Storage], moment: datetime | None) -> list[dict[str, Any]]:
+    """Storages as they are, or as they were at a moment."""
+    documents = [_document(storage) | {"as_of": None} for storage in storages]
+    if moment is None:
+        return documents
+    ids = [document["product_id"] for document in documents]
+    if utc_now() - moment < _UNSETTLED:
+        repository.settle(session, ids)
+    quantities = repository.quantities_at(session, ids, moment)
+    then = {"version": None, "low_since": None, "as_of": as_json_moment(moment)}
+    return [
+        document | then | {"quantity": as_json_number(quantity), "low": quantity < LOW_STOCK}
+        for document in documents
+        for quantity in (quantities[document["product_id"]],)
+    ]
+
+
+def _with_products(documents: list[dict[str, Any]]) -> list[dict[str, Any]]:
     ids = [document["product_id"] for document in documents]
     try:
         found = products.find_many(ids)

@@ -1,6 +1,7 @@
 """The rules by which stock moves: every change with its movement, never below zero, an alert once per crossing."""
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from decimal import Decimal
 
 from sqlalchemy.orm import Session
@@ -11,6 +12,8 @@ from common.observability import current_trace_id
 from inventory import repository
 from inventory.models import LOW_STOCK, Storage
 from inventory.schemas import OrderDecision, Reason, StockCrossing
+
+_BEGINNING = datetime.min.replace(tzinfo=UTC)
 
 
 class NotEnoughStockError(Exception):
@@ -83,6 +86,8 @@ class StockBook:
             raise NotEnoughStockError(f"product {product_id}: {before} is less than {-delta}")
         storage.quantity = before + delta
         storage.version += 1
+        # A product's ledger goes forward in time, so that it says what there was at any moment; a clock may be set back.
+        storage.moved_at = max(utc_now(), storage.moved_at or _BEGINNING)
         self._changed[product_id] = storage
         self._movements.append(
             {
@@ -93,13 +98,13 @@ class StockBook:
                 "event_id": event_id,
                 "reference": reference,
                 "trace_id": current_trace_id(),
-                "created_at": utc_now(),
+                "created_at": storage.moved_at,
             }
         )
         if reference is not None:
             self._order_movements.add((reference, reason))
         if storage.quantity < LOW_STOCK <= before:
-            storage.low_since = utc_now()
+            storage.low_since = storage.moved_at
             self._tell_crossing("low_stock", storage, event_id)
         elif storage.quantity >= LOW_STOCK and storage.low_since is not None:
             storage.low_since = None

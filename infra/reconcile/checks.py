@@ -45,6 +45,19 @@ CHECKS = (
         """,
     ),
     Check(
+        "ledger_goes_forward",
+        "no movement of a product is dated before the one that came before it",
+        """
+        SELECT CONCAT('movement ', id) AS subject,
+               CONCAT('product ', product_id, ': of ', created_at, ', after one of ', created_before) AS detail
+        FROM (
+            SELECT id, product_id, created_at, LAG(created_at) OVER (PARTITION BY product_id ORDER BY id) AS created_before
+            FROM stock_movements
+        ) m
+        WHERE created_at < created_before
+        """,
+    ),
+    Check(
         "stock_is_what_was_traded",
         "a product's stock is opening + procured - sold + changed by hand, by the tables of the services that traded it",
         # Sold: what inventory took for an order that is not cancelled, the pending ones whose confirmation is on its way included;

@@ -2022,12 +2022,12 @@ export interface components {
             product_id: number;
             /** Quantity */
             quantity: number;
-            /** Version */
-            version: number;
             /** Low */
             low: boolean;
             /** Low Since */
             low_since: string | null;
+            /** Version */
+            version: number;
         };
         /**
          * StorageProduct
@@ -2056,6 +2056,8 @@ export interface components {
         /**
          * StoredProduct
          * @description A storage as everybody reads it; `product` is null where the product service cannot be asked and the cache does not know.
+         *
+         *     With `as_of`, `quantity` and `low` are of that moment, the product is that of today, and the rest, which is of today too, is null.
          */
         StoredProduct: {
             /** Id */
@@ -2064,12 +2066,14 @@ export interface components {
             product_id: number;
             /** Quantity */
             quantity: number;
-            /** Version */
-            version: number;
             /** Low */
             low: boolean;
             /** Low Since */
             low_since: string | null;
+            /** Version */
+            version: number | null;
+            /** As Of */
+            as_of: string | null;
             product: components["schemas"]["StorageProduct"] | null;
         };
         /**
@@ -2856,6 +2860,7 @@ export interface operations {
                 product_id?: number;
                 product_ids?: number[];
                 low?: boolean;
+                as_of?: string;
             };
             header?: never;
             path?: never;
@@ -3062,7 +3067,9 @@ export interface operations {
     };
     get_storage_of_product: {
         parameters: {
-            query?: never;
+            query?: {
+                as_of?: string;
+            };
             header?: never;
             path: {
                 product_id: number;
@@ -3183,7 +3190,9 @@ export interface operations {
     };
     get_storage: {
         parameters: {
-            query?: never;
+            query?: {
+                as_of?: string;
+            };
             header?: never;
             path: {
                 storage_id: number;

@@ -28,6 +28,11 @@ def as_json_number(value: Decimal) -> int | float:
     return int(value) if value == value.to_integral_value() else float(value)
 
 
+def as_json_moment(moment: datetime) -> str:
+    """A moment in UTC as clients read it."""
+    return moment.isoformat().replace("+00:00", "Z")
+
+
 def _in_utc(moment: datetime) -> datetime:
     try:
         return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
@@ -49,7 +54,7 @@ Delta = Annotated[Number, Field(ge=-1_000_000, le=1_000_000, decimal_places=3)]
 UtcMoment = Annotated[
     datetime,
     AfterValidator(_in_utc),
-    PlainSerializer(lambda moment: moment.isoformat().replace("+00:00", "Z"), return_type=str, when_used="json"),
+    PlainSerializer(as_json_moment, return_type=str, when_used="json"),
 ]
 Id = Annotated[int, Field(ge=1, le=MAX_ID, strict=True)]
 

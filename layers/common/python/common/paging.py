@@ -47,7 +47,7 @@ def read_page(
     rows: Select[Any],
     query: ListQuery,
     *,
-    columns: Mapping[str, InstrumentedAttribute[Any]],
+    columns: Mapping[str, ColumnElement[Any] | InstrumentedAttribute[Any]],
     searched: Sequence[InstrumentedAttribute[Any]] = (),
 ) -> tuple[list[Any], int]:
     """The rows of the page, and how many there are on all pages. `columns` are those that may be sorted by."""
