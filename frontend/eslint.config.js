@@ -23,6 +23,8 @@ export default tseslint.config(
       // An absent prop is undefined, which its type says already.
       'vue/require-default-prop': 'off',
       '@typescript-eslint/no-explicit-any': 'error',
+      // Texts are in texts.ts, all of them.
+      'vue/no-bare-strings-in-template': 'error',
       'no-console': 'error',
     },
   },

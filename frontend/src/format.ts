@@ -6,6 +6,7 @@ const locale = (import.meta.env.VITE_LOCALE as string | undefined) ?? navigator.
 const money = new Intl.NumberFormat(locale, { style: 'currency', currency, currencyDisplay: 'narrowSymbol' })
 const moneyShort = new Intl.NumberFormat(locale, { style: 'currency', currency, currencyDisplay: 'narrowSymbol', notation: 'compact', maximumFractionDigits: 1 })
 const moneyWhole = new Intl.NumberFormat(locale, { style: 'currency', currency, currencyDisplay: 'narrowSymbol', maximumFractionDigits: 0 })
+const moneyTyped = new Intl.NumberFormat(locale, { useGrouping: false, minimumFractionDigits: 2, maximumFractionDigits: 2 })
 const number = new Intl.NumberFormat(locale, { maximumFractionDigits: 3 })
 const numberShort = new Intl.NumberFormat(locale, { notation: 'compact', maximumFractionDigits: 1 })
 const signed = new Intl.NumberFormat(locale, { maximumFractionDigits: 3, signDisplay: 'exceptZero' })
@@ -60,12 +61,35 @@ export function formatCountdown(secondsLeft: number): string {
   return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, '0')}`
 }
 
-/** A number as people type it, with either decimal sign; null where it is none. */
-export function parseNumber(text: string): number | null {
-  const plain = text.trim().replace(/[\s\u00a0']/g, '')
-  if (!/^[+-]?(\d+([.,]\d*)?|[.,]\d+)$/.test(plain)) return null
-  return Number(plain.replace(',', '.'))
+/** The signs a locale writes numbers with. */
+export function signsOf(of: string): { group: string; decimal: string } {
+  const parts = new Intl.NumberFormat(of).formatToParts(1234567.8)
+  const sign = (type: string): string => parts.find((part) => part.type === type)?.value ?? ''
+  return { group: sign('group'), decimal: sign('decimal') }
 }
+const signs = signsOf(locale)
+
+/**
+ * A number as people type it; null where it is none. The locale's own sign groups where three digits follow each:
+ * "1,000" is a thousand in English and one in German. Else either sign is a decimal one.
+ */
+export function parseNumber(text: string, { group, decimal } = signs): number | null {
+  const plain = text.trim()
+  const grouped = new RegExp(`^[+-]?[1-9]\\d{0,2}(\\${group}\\d{3})+(\\${decimal}\\d*)?$`)
+  return parsePlainNumber('.,'.includes(group) && grouped.test(plain) ? plain.replaceAll(group, '') : plain)
+}
+
+/** A number out of a file, whose locale nobody knows: spaces and apostrophes only group, and either sign is a decimal one. */
+export function parsePlainNumber(text: string): number | null {
+  const plain = text.trim().replace(/[\s\u00a0\u202f'’]/g, '')
+  return /^[+-]?(\d+([.,]\d*)?|[.,]\d+)$/.test(plain) ? Number(plain.replace(',', '.')) : null
+}
+
+/** Whether a number in a file may mean a thousand or one: "1,000". */
+export const isAmbiguous = (text: string): boolean => /^\s*[+-]?[1-9]\d{0,2},\d{3}\s*$/.test(text)
+
+/** A price to be typed over: as the locale writes it, without grouping. */
+export const typedMoney = (value: number): string => moneyTyped.format(value)
 
 /** The first moment of a day as typed in a date field (local), as the API wants it (UTC). */
 export function startOfDay(date: string): string {
@@ -77,6 +101,16 @@ export function endOfDay(date: string): string {
   const next = new Date(`${date}T00:00:00`)
   next.setDate(next.getDate() + 1)
   return next.toISOString()
+}
+
+export const PERIODS = ['today', 'yesterday', 'week', 'month', 'thisMonth'] as const
+export type Period = (typeof PERIODS)[number]
+
+/** The first and the last day of a period, as they are today. */
+export function periodOf(name: Period, now = new Date()): { from: string; to: string } {
+  const daysAgo = (days: number): string => todayIso(new Date(now.getFullYear(), now.getMonth(), now.getDate() - days))
+  const from = { today: daysAgo(0), yesterday: daysAgo(1), week: daysAgo(6), month: daysAgo(29), thisMonth: daysAgo(now.getDate() - 1) }[name]
+  return { from, to: name === 'yesterday' ? from : daysAgo(0) }
 }
 
 export function todayIso(now = new Date()): string {

@@ -42,12 +42,14 @@ export const t = {
     offlineBanner: 'You are offline. You can go on reading; what you type stays, and everything is refreshed when the connection returns.',
   },
   theme: { label: 'Appearance', system: 'As the system', light: 'Light', dark: 'Dark' },
+  help: { title: 'Keyboard', find: 'Find a product', scan: 'Scan a code anywhere: the product opens', create: 'New, on every list', send: 'Send a form; in a picker, take the marked one', close: 'Close a dialog', help: 'This list', api: 'API description' },
+  period: { label: 'Period', until: '–', any: 'Any time', today: 'Today', yesterday: 'Yesterday', week: 'Last 7 days', month: 'Last 30 days', thisMonth: 'This month', other: 'Other days' },
   search: {
     label: 'Find or scan a product', placeholder: 'Find or scan a product',
     notFound: (code: string) => `No product has the code ${code}`,
   },
   session: {
-    endsIn: (time: string) => `Your session ends in ${time}.`, renew: 'Stay signed in', renewTitle: 'Stay signed in', renewHint: 'Your password starts a new session of 6 hours. Nothing on this page is lost.',
+    endsSoon: 'Your session ends in less than ten minutes.', endsIn: (time: string) => `Your session ends in ${time}.`, renew: 'Stay signed in', renewTitle: 'Stay signed in', renewHint: 'Your password starts a new session of 6 hours. Nothing on this page is lost.',
     ended: 'Your session has ended. Sign in to go on where you were.', renewed: 'Signed in for another 6 hours',
   },
   auth: {
@@ -69,7 +71,7 @@ export const t = {
   },
   table: {
     loading: 'Loading', range: (from: number, to: number, total: number) => `${formatNumber(from)}–${formatNumber(to)} of ${formatNumber(total)}`, actions: 'Actions', pagination: 'Pages',
-    filters: 'Filters', noMatch: 'Nothing matches', noMatchHint: 'Try fewer filters or another search.',
+    filters: 'Filters', sortBy: 'Sort by', added: 'When added', ascending: 'Ascending', descending: 'Descending', page: 'Page', noMatch: 'Nothing matches', noMatchHint: 'Try fewer filters or another search.',
 
   },
   picker: { searching: 'Searching…', none: 'Nothing found', clear: 'Clear', typeMore: 'Type to search' },
@@ -79,10 +81,10 @@ export const t = {
     ordersToday: 'Orders today', procurementsToday: 'Procurements today', sold: (value: string) => `${value} sold`, bought: (value: string) => `${value} bought`,
     sales: 'Sales', salesHint: 'Sold per day, last 30 days', top: 'Top products', topHint: 'By sales, last 30 days', events: 'Latest events', eventsEmpty: 'Nothing has happened yet', alerts: 'Running low', alertsEmpty: 'Nothing is running low',
     left: (n: number) => `${formatNumber(n)} left`, all: 'All', noSales: 'No sales in this period yet', restock: 'Restock', chartTable: 'As a table', waiting: (n: number) => `${plural(n, 'order', 'orders')} waiting`,
-    startTitle: 'An empty warehouse', startHint: 'Three steps to a first order.', startSupplier: 'Add a supplier', startProduct: 'Add a product', startStock: 'Buy some stock',
+    startTitle: 'An empty warehouse', startHint: 'Three steps to a first order.', startSupplier: '1. Add a supplier', startProduct: '2. Add a product', startStock: '3. Buy some stock',
   },
   products: {
-    title: 'Products', one: 'product', new: 'New product', edit: 'Edit product', search: 'Search name, code or category', empty: 'No products yet', emptyHint: 'Add the first one, or import a list.',
+    title: 'Products', one: 'product', new: 'New product', edit: 'Edit product', search: 'Search name or code', empty: 'No products yet', emptyHint: 'Add the first one, or import a list.',
     created: (name: string) => `${name} added`, updated: (name: string) => `${name} saved`, deleted: (name: string) => `${name} deleted`,
     deleteTitle: (name: string) => `Delete ${name}?`, deleteHint: 'This cannot be undone. A product with orders, procurements or stock movements cannot be deleted.', refused: (name: string) => `${name} cannot be deleted`,
     sellBelowBuy: 'This is below the buying price.', stockOverTime: 'Stock over time', stockOverTimeHint: 'Balance after each movement', movements: 'Movements', orders: 'Orders', procurements: 'Procurements', noMovements: 'No movements yet',
@@ -104,7 +106,7 @@ export const t = {
     open: 'Opening stock', openHint: 'How much is there to begin with?',
   },
   orders: {
-    title: 'Orders', new: 'New order', empty: 'No orders yet', emptyHint: 'Take the first one: a customer, a product, a quantity.', number: (id: number) => `Order ${id}`,
+    title: 'Orders', goTo: 'Order no.', new: 'New order', empty: 'No orders yet', emptyHint: 'Take the first one: a customer, a product, a quantity.', number: (id: number) => `Order ${id}`,
     status: { pending: 'Pending', confirmed: 'Confirmed', rejected: 'Rejected', cancelled: 'Cancelled' }, cancelling: 'Cancelling…',
     taken: (id: number) => `Order ${id} taken`, waiting: 'Waiting for inventory to decide', confirmed: (id: number) => `Order ${id} confirmed`, rejected: (id: number) => `Order ${id} rejected`,
     cancel: 'Cancel order', cancelSoon: (id: number) => `Order ${id} will be cancelled`, cancelHint: 'Nothing has been sent yet.', cancelled: (id: number) => `Order ${id} cancelled`, cancelledHint: 'Its stock is returned.', kept: (id: number) => `Order ${id} kept`, cancelFailed: (id: number) => `Order ${id} could not be cancelled`,
@@ -120,7 +122,7 @@ export const t = {
     database: 'Database', warm: 'Cache', isWarm: 'warm', isCold: 'cold', lag: 'Lag', restarts: 'Restarts', hitRate: 'Hit rate', keys: 'Keys', memory: 'Memory', evicted: 'Evicted',
     noLetters: 'No dead letters', noLettersHint: 'Nothing has been given up.', replay: 'Replay', replayed: 'Handed out again', attempts: (n: number) => plural(n, 'attempt', 'attempts'), payload: 'Message',
     where: 'Where is my stock change?', whereLabel: 'Order number, event id or trace id', whereGo: 'Find', whereNone: 'Nothing is known under this number or id.',
-    published: 'told on', states: { processed: 'processed', dead: 'given up', failing: 'failing', waiting: 'waiting' }, movement: 'Movement', closed: 'closed', open: 'open', half_open: 'half open', half: 'half open', cacheAway: 'Redis cannot be reached', noService: 'No answer',
+    published: 'told on', after: (ms: number) => `+${formatNumber(Math.round(ms))} ms`, states: { processed: 'processed', dead: 'given up', failing: 'failing', waiting: 'waiting' }, movement: 'Movement', closed: 'closed', open: 'open', half_open: 'half open', serviceStates: { ok: 'ok', degraded: 'limping', down: 'down' } as Record<string, string>, consumerStates: { running: 'running', starting: 'starting', restarting: 'restarting', stopped: 'stopped', given_up: 'given up' } as Record<string, string>, cacheAway: 'Redis cannot be reached', noService: 'No answer',
     subscribers: 'Consumers', publishers: 'Services', channels: 'Channels', pictureLabel: 'Which service publishes on which channel, and which consumers listen', running: 'running',
   },
   io: {
@@ -128,7 +130,7 @@ export const t = {
     ready: (n: number) => `${formatNumber(n)} ready`, wrong: (n: number) => plural(n, 'row with an error', 'rows with errors'), line: 'Line', send: (n: number) => `Import ${plural(n, 'row', 'rows')}`, checking: 'Checking…', importing: (done: number, all: number) => `${formatNumber(done)} of ${formatNumber(all)}`,
     done: (n: number) => `${plural(n, 'row', 'rows')} imported`, failed: (n: number) => `${plural(n, 'row', 'rows')} failed`, doneHint: 'Importing this very file again changes nothing twice.', another: 'Another file', downloadErrors: 'Download the rows that failed', onlyErrors: 'Errors only',
     deltaHint: 'Stock is moved, never overwritten: each row adds to or takes from what is there when it arrives.', missingColumn: (name: string) => `The column “${name}” is missing.`, emptyFile: 'The file has no rows.', notRead: 'This file could not be read as CSV.', tooMany: (n: number) => `At most ${formatNumber(n)} rows at a time.`, willCreate: 'new', willUpdate: 'change', willMove: 'move',
-    errors: { required: (c: string) => `${c} is missing`, number: (c: string) => `${c} is no number`, negative: (c: string) => `${c} is below zero`, long: (c: string, n: number) => `${c} is longer than ${n}`, unknownSupplier: (n: string) => `no supplier is called “${n}”`, unknownProduct: (n: string) => `no product has the code “${n}”`, reason: (list: string) => `reason must be one of ${list}`, zero: 'delta is zero', duplicate: (line: number) => `same as line ${line}`, ambiguousSupplier: (n: string) => `several suppliers are called “${n}”`, noStorage: 'has no stock record yet', short: (n: string) => `would fall below zero: only ${n} in stock` },
+    errors: { required: (c: string) => `${c} is missing`, number: (c: string) => `${c} is no number`, ambiguous: (c: string) => `${c} may mean a thousand or one: write it without a comma`, negative: (c: string) => `${c} is below zero`, long: (c: string, n: number) => `${c} is longer than ${n}`, unknownSupplier: (n: string) => `no supplier is called “${n}”`, unknownProduct: (n: string) => `no product has the code “${n}”`, reason: (list: string) => `reason must be one of ${list}`, zero: 'delta is zero', duplicate: (line: number) => `same as line ${line}`, ambiguousSupplier: (n: string) => `several suppliers are called “${n}”`, noStorage: 'has no stock record yet', short: (n: string) => `would fall below zero: only ${n} in stock` },
     exporting: (done: number, all: number) => `Exporting ${formatNumber(done)} of ${formatNumber(all)}`, exported: (n: number) => `${plural(n, 'row', 'rows')} exported`, exportFailed: 'The export stopped', result: 'Result', state: { ready: 'ready', sent: 'done', failed: 'failed' },
   },
   events: {

@@ -32,7 +32,7 @@ it('makes a problem of a refusal, with the errors of its fields', async () => {
   answer(422, { code: 'validation_failed', detail: 'name: too long', errors: [{ field: 'name', message: 'too long' }], trace_id: 't1' })
   const problem = await post('/api/products', {}).catch((error: unknown) => error)
   expect(problem).toBeInstanceOf(Problem)
-  expect(problem).toMatchObject({ status: 422, code: 'validation_failed', traceId: 't1', errors: [{ field: 'name', message: 'too long' }] })
+  expect(problem).toMatchObject({ status: 422, code: 'validation_failed', traceId: 't1', message: 'Name: too long.', errors: [{ field: 'name', message: 'Too long.' }] })
 })
 
 it('ends the session on a 401, but not for a wrong password', async () => {

@@ -25,6 +25,9 @@ export class Problem extends Error {
   }
 }
 
+/** The API's words, which begin small and end open, as a sentence. */
+const sentence = (words: string): string => `${words.charAt(0).toUpperCase()}${words.slice(1)}${/[.!?…]$/.test(words) ? '' : '.'}`
+
 interface ProblemDocument {
   status?: number
   code?: string
@@ -43,8 +46,8 @@ export function toProblem(error: unknown): Problem {
   return new Problem(
     answer.status,
     code ?? `http_${answer.status}`,
-    detail ?? t.errors.ofStatus(answer.status),
-    errors ?? [],
+    detail ? sentence(detail) : t.errors.ofStatus(answer.status),
+    (errors ?? []).map(({ field, message }) => ({ field, message: sentence(message) })),
     extensions,
     Number.isFinite(retryAfter) && retryAfter > 0 ? retryAfter : null,
   )

@@ -107,6 +107,9 @@ describe('useList', () => {
     orders.toggleSort('quantity')
     await flushPromises()
     expect(query()).toMatchObject({ sort: '-quantity' })
+    orders.toggleSort('quantity')
+    await flushPromises()
+    expect(query()).toMatchObject({ sort: '-id' })
   })
 
   it('keeps its rows while newer ones load, and when they fail to', async () => {
@@ -142,14 +145,13 @@ describe('useList', () => {
 })
 
 describe('useScanner', () => {
-  const keys = (text: string, gap: number, target: EventTarget = document.body): void => {
-    let at = 1000
-    for (const key of [...text, 'Enter']) {
-      const event = new KeyboardEvent('keydown', { key, bubbles: true })
-      Object.defineProperty(event, 'timeStamp', { value: (at += gap) })
-      target.dispatchEvent(event)
-    }
+  let now = 1000
+  const press = (key: string, gap: number, target: EventTarget = document.body): void => {
+    const event = new KeyboardEvent('keydown', { key, bubbles: true })
+    Object.defineProperty(event, 'timeStamp', { value: (now += gap) })
+    target.dispatchEvent(event)
   }
+  const keys = (text: string, gap: number, target?: EventTarget): void => [...text, 'Enter'].forEach((key) => press(key, gap, target))
 
   it('tells a scanner from fingers, and leaves fields alone', () => {
     const scanned = vi.fn()
@@ -164,6 +166,17 @@ describe('useScanner', () => {
     unmount()
     keys('L-100', 10)
     expect(scanned).toHaveBeenCalledTimes(1)
+  })
+
+  it('bears with one late key, and forgets what a finger pressed before', () => {
+    const scanned = vi.fn()
+    const { unmount } = within(() => useScanner(scanned))
+    press('n', 1000)
+    press('5', 800)
+    press('0', 100)
+    keys('12345', 5)
+    expect(scanned).toHaveBeenCalledExactlyOnceWith('5012345')
+    unmount()
   })
 })
 

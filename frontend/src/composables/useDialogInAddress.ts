@@ -10,13 +10,17 @@ export function useDialogInAddress(name = 'new'): WritableComputedRef<boolean> {
     set: (open) => {
       if (open === (route.query[name] !== undefined)) return
       const query = { ...route.query }
-      if (open) query[name] = '1'
-      else {
-        delete query[name]
-        delete query.product
-        delete query.customer
+      if (open) {
+        query[name] = '1'
+        void router.push({ query })
+        return
       }
-      void router.replace({ query })
+      delete query[name]
+      delete query.product
+      delete query.customer
+      // Closing undoes the opening, or back would lead to where one is already.
+      if (history.state?.back === router.resolve({ query }).fullPath) router.back()
+      else void router.replace({ query })
     },
   })
 }

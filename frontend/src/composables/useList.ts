@@ -97,8 +97,10 @@ export function useList<T extends { id: number }>(options: ListOptions<T>) {
     typing = setTimeout(() => set({ [name]: text.trim() }), TYPING_MS)
   }
 
+  /** Up, down, and back to the list's own order. */
   function toggleSort(key: string): void {
-    set({ sort: sort.value === key ? `-${key}` : key })
+    const own = defaultSort.replace('-', '') === key
+    set({ sort: sort.value === key ? `-${key}` : sort.value === `-${key}` && !own ? '' : key })
   }
 
   function clear(): void {

@@ -1,6 +1,8 @@
 import { onScopeDispose } from 'vue'
 
-const BETWEEN_KEYS_MS = 40
+/** On average; a single key may come late where the machine is busy. */
+const PER_KEY_MS = 50
+const PAUSE_MS = 150
 const SHORTEST = 3
 
 /**
@@ -9,6 +11,7 @@ const SHORTEST = 3
  */
 export function useScanner(onScan: (code: string) => void): void {
   let code = ''
+  let first = 0
   let last = 0
 
   function onKeydown(event: KeyboardEvent): void {
@@ -17,17 +20,18 @@ export function useScanner(onScan: (code: string) => void): void {
       code = ''
       return
     }
-    const quick = event.timeStamp - last <= BETWEEN_KEYS_MS
-    last = event.timeStamp
     if (event.key === 'Enter') {
-      if (quick && code.length >= SHORTEST) {
+      if (code.length >= SHORTEST && event.timeStamp - first <= code.length * PER_KEY_MS) {
         event.preventDefault()
         event.stopPropagation()
         onScan(code)
       }
       code = ''
     } else if (event.key.length === 1) {
-      code = quick ? code + event.key : event.key
+      if (event.timeStamp - last > PAUSE_MS) code = ''
+      if (code === '') first = event.timeStamp
+      code += event.key
+      last = event.timeStamp
     }
   }
 

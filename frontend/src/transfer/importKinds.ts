@@ -1,6 +1,6 @@
 import { list, post, put } from '@/api/client'
 import type { ManualReason, Product, Storage, Supplier } from '@/api/types'
-import { formatNumber, parseNumber } from '@/format'
+import { formatNumber, isAmbiguous, parsePlainNumber } from '@/format'
 import { storagesOf } from '@/pages/products/api'
 import { t } from '@/texts'
 import { unguarded } from './csv'
@@ -60,10 +60,18 @@ function checkColumns(kind: KindOfImport, cells: Record<string, string>): string
   })
 }
 
+/** The number in a cell that has one, or what is wrong with it. */
+function readNumber(name: string, cells: Record<string, string>): { value: number | null; errors: string[] } {
+  const text = cells[name]
+  if (!text) return { value: null, errors: [] }
+  if (isAmbiguous(text)) return { value: null, errors: [t.io.errors.ambiguous(name)] }
+  const value = parsePlainNumber(text)
+  return { value, errors: value === null ? [t.io.errors.number(name)] : [] }
+}
+
 function checkPrice(name: string, cells: Record<string, string>): string[] {
-  if (!cells[name]) return []
-  const value = parseNumber(cells[name])
-  return value === null ? [t.io.errors.number(name)] : value < 0 ? [t.io.errors.negative(name)] : []
+  const { value, errors } = readNumber(name, cells)
+  return value !== null && value < 0 ? [t.io.errors.negative(name)] : errors
 }
 
 function contacts(kind: 'suppliers' | 'customers'): KindOfImport {
@@ -117,7 +125,7 @@ export const KINDS: Record<ImportKind, KindOfImport> = {
           const { product_code = '', name: productName = '', category = '', measure_unit = '' } = row.cells
           const body = {
             product_code, name: productName, category, measure_unit, supplier_id: supplier.id,
-            price_buy: parseNumber(row.cells.price_buy ?? '') ?? 0, price_sell: parseNumber(row.cells.price_sell ?? '') ?? 0,
+            price_buy: parsePlainNumber(row.cells.price_buy ?? '') ?? 0, price_sell: parsePlainNumber(row.cells.price_sell ?? '') ?? 0,
           }
           const known = existing.get(product_code)
           row.action = known ? 'update' : 'create'
@@ -136,10 +144,10 @@ export const KINDS: Record<ImportKind, KindOfImport> = {
       { name: 'reference', required: false, example: 'broken in transport', maxLength: 120 },
     ],
     check: (cells) => {
-      const delta = parseNumber(cells.delta ?? '')
+      const delta = readNumber('delta', cells)
       return [
-        ...(cells.delta && delta === null ? [t.io.errors.number('delta')] : []),
-        ...(delta === 0 ? [t.io.errors.zero] : []),
+        ...delta.errors,
+        ...(delta.value === 0 ? [t.io.errors.zero] : []),
         ...(cells.reason && !MANUAL.includes(cells.reason as ManualReason) ? [t.io.errors.reason(MANUAL.join(', '))] : []),
       ]
     },
@@ -151,7 +159,7 @@ export const KINDS: Record<ImportKind, KindOfImport> = {
       const expected = new Map([...storages].map(([id, storage]) => [id, storage.quantity]))
       for (const row of rows) {
         const product = products.get(row.cells.product_code ?? '')
-        const delta = parseNumber(row.cells.delta ?? '') ?? 0
+        const delta = parsePlainNumber(row.cells.delta ?? '') ?? 0
         if (!product) {
           row.errors.push(t.io.errors.unknownProduct(row.cells.product_code ?? ''))
           continue
