@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-import pymysql
-from pymysql.cursors import SSCursor
+from pymysql.cursors import Cursor, SSCursor
 
 from infra.backup.archive import BackupError
+from infra.database import connected
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -37,7 +37,7 @@ _BESIDES_TABLES = """
 """
 
 
-class Snapshot:
+class Source:
     """Everything as of one moment, told as statements, while others go on writing.
 
     From the first look at a table until the end its columns cannot be changed: a migration waits.
@@ -93,7 +93,7 @@ class Snapshot:
         return {name: _literal(quoted(name), kind) for name, kind, extra in described if "GENERATED" not in extra.upper()}
 
     def _all(self, query: str, *parameters: str) -> list[tuple[Any, ...]]:
-        with self._connection.cursor() as cursor:
+        with self._connection.cursor(Cursor) as cursor:
             cursor.execute(query, parameters)
             return list(cursor.fetchall())
 
@@ -116,32 +116,14 @@ def quoted(name: str) -> str:
 
 
 @contextmanager
-def snapshot(addresses: Mapping[str, str]) -> Iterator[Snapshot]:
+def snapshot(addresses: Mapping[str, str]) -> Iterator[Source]:
     """A snapshot of the database at `addresses` (DATABASE_HOST and its like). Raises BackupError, pymysql.Error."""
-    with connected(addresses, addresses["DATABASE_NAME"]) as connection:
+    with connected(addresses) as connection:
         with connection.cursor() as cursor:
-            cursor.execute("SET SESSION sql_mode = '', SESSION time_zone = '+00:00'")
+            cursor.execute("SET SESSION sql_mode = ''")
             cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
             cursor.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
-        yield Snapshot(connection)
-
-
-@contextmanager
-def connected(addresses: Mapping[str, str], database: str | None = None) -> Iterator[Connection[Any]]:
-    """A connection to the server, and to one of its databases. Raises pymysql.Error."""
-    connection = pymysql.connect(
-        host=addresses["DATABASE_HOST"],
-        port=int(addresses["DATABASE_PORT"]),
-        user=addresses["DATABASE_USER"],
-        password=addresses["DATABASE_PASSWORD"],
-        database=database,
-        charset="utf8mb4",
-        connect_timeout=5,
-    )
-    try:
-        yield cast("Connection[Any]", connection)
-    finally:
-        connection.close()
+        yield Source(connection)
 
 
 def execute(connection: Connection[Any], statements: Iterable[str]) -> Iterator[int]:
@@ -154,11 +136,10 @@ def execute(connection: Connection[Any], statements: Iterable[str]) -> Iterator[
 
 def rows_of(connection: Connection[Any], database: str) -> dict[str, int]:
     """How many rows each table of a database has."""
-    with connection.cursor() as cursor:
+    with connection.cursor(Cursor) as cursor:
         cursor.execute("SELECT table_name FROM information_schema.tables WHERE table_schema = %s", [database])
-        tables = [table for (table,) in cursor.fetchall()]
-        rows = {}
-        for table in tables:
+        rows = {table: 0 for (table,) in cursor.fetchall()}
+        for table in rows:
             cursor.execute(f"SELECT COUNT(*) FROM {quoted(database)}.{quoted(table)}")
-            rows[table] = int(cursor.fetchone()[0])
+            ((rows[table],),) = cursor.fetchall()
         return rows

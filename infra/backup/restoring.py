@@ -11,7 +11,8 @@ from alembic.util import CommandError
 
 from infra.api_client.account import locked
 from infra.backup.archive import SCHEMA, BackupError, data_of, reading
-from infra.backup.database import MIGRATIONS, connected, execute, quoted, rows_of
+from infra.backup.database import MIGRATIONS, execute, quoted, rows_of
+from infra.database import connected
 from infra.deploy.secrets import KeptSecrets
 from infra.stack import launcher
 

@@ -13,7 +13,7 @@ import typer
 from botocore.exceptions import BotoCoreError, ClientError
 from redis.exceptions import RedisError
 
-from infra.cli import backup, db, dead_letters, dev, events, invoke, lifecycle, local, logs, reconcile, replay, seed, status, users
+from infra.cli import backup, db, dead_letters, dev, events, invoke, lifecycle, local, logs, rebuild, reconcile, replay, seed, status, users
 from infra.cli.context import CommandFailed, chosen_stack, errors
 from infra.stack import PortBusy
 from infra.stack.launcher import CameNotUp, NotRunning
@@ -41,6 +41,7 @@ COMMANDS = (
     seed.seed,
     replay.replay,
     reconcile.reconcile,
+    rebuild.rebuild,
     backup.backup,
     backup.restore,
 )

@@ -9,14 +9,14 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from common.events import TOPOLOGY
+from infra.database import snapshot
 from infra.reconcile.checks import CHECKS, MOST_SHOWN
-from infra.reconcile.database import snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from infra.api_client import ApiClient
-    from infra.reconcile.database import Snapshot
+    from infra.database import Snapshot
 
 _LOOK_AGAIN = 0.5
 GRACE_SECONDS = 5.0

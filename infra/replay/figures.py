@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from infra.reconcile.database import Snapshot
+    from infra.database import Snapshot
 
 _APPLIED = """
     SELECT TIMESTAMPDIFF(MICROSECOND, o.timestamp, m.created_at) AS microseconds

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from infra.api_client.account import locked
-from infra.reconcile.database import snapshot
+from infra.database import snapshot
 from infra.replay import catalogue, opening
 from infra.replay.driving import Driven, drive
 from infra.replay.figures import milliseconds, seconds_to_applied

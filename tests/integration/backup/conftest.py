@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from infra.backup.archive import reading
-from infra.backup.database import connected
 from infra.backup.restoring import change_over, load
+from infra.database import connected
 from infra.replay.progress import Silent
 from infra.stack.instance import PROJECT_DIR
 from tests.integration.services.conftest import api, begin_anew, clean, deliver, lambda_client, servers

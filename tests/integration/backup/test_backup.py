@@ -9,11 +9,13 @@ import zipfile
 
 import pymysql
 import pytest
+from pymysql.cursors import Cursor
 
 from infra.backup.archive import MANIFEST, BackupError, reading
-from infra.backup.database import connected, rows_of
+from infra.backup.database import rows_of
 from infra.backup.making import back_up
 from infra.backup.restoring import check, load, refuse_unless_empty
+from infra.database import connected
 from infra.reconcile.reconciliation import reconcile_database
 from infra.replay.progress import Silent
 from infra.stack.instance import PROJECT_DIR
@@ -28,18 +30,18 @@ class Trade(threading.Thread):
     def __init__(self, api, deliver):
         super().__init__(daemon=True)
         self._api, self._deliver = api, deliver
-        self._product, self._customer = given_product(api, stock=10_000), given_customer(api)
+        self.product, self._customer = given_product(api, stock=10_000), given_customer(api)
         self.answered = []
         self._more, self._ending = threading.Condition(), threading.Event()
 
     def run(self):
         while not self._ending.is_set():
-            order = given_order(self._api, self._product, customer_id=self._customer["id"])
+            order = given_order(self._api, self.product, customer_id=self._customer["id"])
             with self._more:
                 self.answered.append(order["id"])
                 self._more.notify_all()
             if order["id"] % 3 == 0:
-                given_procurement(self._api, self._product, 5)
+                given_procurement(self._api, self.product, 5)
             # Mostly behind, so that a backup at any moment finds events on their way.
             if order["id"] % 7 == 0:
                 self._deliver()
@@ -67,7 +69,7 @@ class Watching(Silent):
 
 
 def checksums(addresses):
-    with connected(addresses, addresses["DATABASE_NAME"]) as connection, connection.cursor() as cursor:
+    with connected(addresses, addresses["DATABASE_NAME"]) as connection, connection.cursor(Cursor) as cursor:
         tables = sorted(rows_of(connection, addresses["DATABASE_NAME"]))
         cursor.execute(f"CHECKSUM TABLE {', '.join(tables)} EXTENDED")
         return {name.split(".")[1]: checksum for name, checksum in cursor.fetchall()}
@@ -94,13 +96,13 @@ def test_what_was_answered_before_a_backup_under_load_is_in_the_restored_system_
     assert reconcile_database(there, grace=0).mismatches == []
     assert {order["status"] for order in api.get("/api/orders?limit=500").json["orders"]} == {"confirmed"}
     # And the system goes on.
-    assert given_order(api, {"id": 1})["id"] > max(orders)
+    assert given_order(api, trade.product)["id"] > max(orders)
 
 
 def test_every_value_comes_back_as_it_was(addresses, elsewhere, tmp_path):
     migrate(elsewhere, "head")
     texts = ["", 'O\'Neill \\ "quoted"', "line\nbreak\r\n\ttab\x00\x1a", "ünïcödé 🧮", "%s %(name)s ; -- /*", None]
-    with connected(elsewhere, elsewhere["DATABASE_NAME"]) as connection, connection.cursor() as cursor:
+    with connected(elsewhere, elsewhere["DATABASE_NAME"]) as connection, connection.cursor(Cursor) as cursor:
         cursor.execute(
             "CREATE TABLE odd (id INT PRIMARY KEY AUTO_INCREMENT, t MEDIUMTEXT, c VARCHAR(99) CHARACTER SET ascii, d DECIMAL(15,3),"
             " m DATETIME(6), b VARBINARY(99), f BIT(3), n BIGINT, j JSON, `odd ``name%%` INT DEFAULT 7, g BIGINT AS (n + 1) STORED)"
@@ -115,7 +117,7 @@ def test_every_value_comes_back_as_it_was(addresses, elsewhere, tmp_path):
 
     with reading(tmp_path / "b") as backup:
         staged = load(backup, elsewhere, Silent(), PROJECT_DIR)
-    with connected(elsewhere) as connection, connection.cursor() as cursor:
+    with connected(elsewhere) as connection, connection.cursor(Cursor) as cursor:
         assert checksums({**elsewhere, "DATABASE_NAME": staged}) == before
         cursor.execute(f"INSERT INTO {staged}.odd (n) VALUES (1)")
         assert cursor.lastrowid == 1000
@@ -125,7 +127,7 @@ def test_every_value_comes_back_as_it_was(addresses, elsewhere, tmp_path):
 
 def test_a_backup_of_an_older_schema_is_restored_under_the_newest(addresses, elsewhere, tmp_path):
     migrate(elsewhere, "0002")
-    with connected(elsewhere, elsewhere["DATABASE_NAME"]) as connection, connection.cursor() as cursor:
+    with connected(elsewhere, elsewhere["DATABASE_NAME"]) as connection, connection.cursor(Cursor) as cursor:
         cursor.execute("INSERT INTO suppliers (name, city, address, contact_person) VALUES ('S', 'C', 'A', 'P')")
         cursor.execute(
             "INSERT INTO products (product_code, name, category, price_buy, price_sell, measure_unit, supplier_id)"
@@ -137,7 +139,7 @@ def test_a_backup_of_an_older_schema_is_restored_under_the_newest(addresses, els
 
     with reading(tmp_path / "b") as backup:
         staged = load(backup, elsewhere, Silent(), PROJECT_DIR)
-    with connected(elsewhere, staged) as connection, connection.cursor() as cursor:
+    with connected(elsewhere, staged) as connection, connection.cursor(Cursor) as cursor:
         cursor.execute("SELECT version_num FROM alembic_version")
         ((newest,),) = cursor.fetchall()
         cursor.execute("SELECT price_buy FROM storages")

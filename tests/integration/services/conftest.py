@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -109,6 +110,16 @@ def count(table: str) -> int:
     """How many rows a table has."""
     with transaction() as session:
         return int(session.scalar(text(f"SELECT COUNT(*) FROM {table}")) or 0)
+
+
+def wait_until_somebody_waits_for_a_row() -> None:
+    """Return once a transaction waits for another's lock."""
+    deadline = time.monotonic() + 10
+    while True:
+        with transaction() as session:
+            if int(session.execute(text("SHOW GLOBAL STATUS LIKE 'Innodb_row_lock_current_waits'")).one().Value):
+                return
+        assert time.monotonic() < deadline, "nobody waits for a row"
 
 
 def begin_anew() -> None:

@@ -12,7 +12,7 @@ from common.db import transaction
 from inventory import stock
 from inventory.stock import StockBook
 from tests.factories import given_product
-from tests.integration.services.conftest import movements_of
+from tests.integration.services.conftest import movements_of, wait_until_somebody_waits_for_a_row
 
 
 def as_of(api, product, moment):
@@ -151,16 +151,6 @@ def test_an_answer_waits_for_a_movement_that_is_about_to_be_committed_before_its
         assert not told.is_set()
     asking.join(10)
     assert answers == [15]
-
-
-def wait_until_somebody_waits_for_a_row():
-    waiting = text("SHOW GLOBAL STATUS LIKE 'Innodb_row_lock_current_waits'")
-    deadline = time.monotonic() + 10
-    while True:
-        with transaction() as session:
-            if int(session.execute(waiting).one().Value):
-                return
-        assert time.monotonic() < deadline
 
 
 def test_what_came_later_makes_an_answer_no_dearer(api):

@@ -1,4 +1,4 @@
-"""The whole database as of one moment, to be compared with itself while others go on writing."""
+"""An operator's connection to an instance's database, and the whole of it as of one moment, while others go on writing."""
 
 from __future__ import annotations
 
@@ -30,21 +30,28 @@ class Snapshot:
 @contextmanager
 def snapshot(addresses: Mapping[str, str]) -> Iterator[Snapshot]:
     """A snapshot of the database at `addresses` (DATABASE_HOST and its like). Raises pymysql.Error."""
+    with connected(addresses) as connection:
+        with connection.cursor() as cursor:
+            cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            cursor.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
+        yield Snapshot(connection)
+
+
+@contextmanager
+def connected(addresses: Mapping[str, str], database: str | None = None) -> Iterator[Connection[DictCursor]]:
+    """A connection to the database at `addresses`, or another of its server; transactions end by `commit`. Raises pymysql.Error."""
     connection = pymysql.connect(
         host=addresses["DATABASE_HOST"],
         port=int(addresses["DATABASE_PORT"]),
         user=addresses["DATABASE_USER"],
         password=addresses["DATABASE_PASSWORD"],
-        database=addresses["DATABASE_NAME"],
+        database=database or addresses["DATABASE_NAME"],
         charset="utf8mb4",
         cursorclass=DictCursor,
         connect_timeout=5,
         init_command="SET time_zone = '+00:00'",
     )
     try:
-        with connection.cursor() as cursor:
-            cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-            cursor.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
-        yield Snapshot(connection)
+        yield connection
     finally:
         connection.close()
