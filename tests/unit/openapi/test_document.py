@@ -81,3 +81,10 @@ def test_the_page_for_people_shows_every_route_and_needs_nothing_from_elsewhere(
     assert "<script" not in page
     assert not re.search(r'(src|href)="(https?:)?//', page)
     assert json.loads(documents.openapi()) == document
+
+
+def test_every_link_on_the_page_for_people_leads_to_one_place(document):
+    page = documents.docs()
+    places = re.findall(r'id="([^"]+)"', page)
+    assert len(places) == len(set(places))
+    assert set(re.findall(r'href="#([^"]+)"', page)) <= set(places)
