@@ -119,11 +119,13 @@ class ExecutionEnvironment:
         self._out_of_memory = False
         self._scratch: Path | None = None
         self._statm = -1
+        self._buried = False
         self._start = self._loop.create_task(self._start_process())
 
     @property
-    def pid(self) -> int | None:
-        return self._process.pid if self._process else None
+    def process(self) -> EnvironmentProcess | None:
+        """None while it is being started."""
+        return self._process
 
     @property
     def answered(self) -> bool:
@@ -164,7 +166,7 @@ class ExecutionEnvironment:
         """End the process; what it had in hand is answered when the end is seen."""
         if self._process is not None:
             self._process.kill()
-        elif self.state is not State.DEAD:
+        elif not self._buried:
             self._start.cancel()
             self._bury()
 
@@ -223,40 +225,41 @@ class ExecutionEnvironment:
     # the process
 
     async def _start_process(self) -> None:
+        self._init_timer = self._loop.call_later(self._settings.init_timeout_seconds, self._init_timed_out)
         try:
             self._server = await self._loop.create_server(self._accept, "127.0.0.1", 0)
             port = self._server.sockets[0].getsockname()[1]
             self._settings.scratch_dir.mkdir(parents=True, exist_ok=True)
             self._scratch = Path(tempfile.mkdtemp(prefix=f"{self.spec.name[:40]}-", dir=self._settings.scratch_dir))
-            launch = Launch(self.spec, self._settings.runtime_dir, self._variables(port), self._output.write_end)
-            self._process = self._spawner.spawn(launch)
+            self._process = await self._spawner.spawn(self._launch(port, self._scratch))
         except OSError as error:
             LOG.warning("could not start an environment of %s: %s", self.spec.name, error)
             reason = str(error)
             self._fail_start(lambda request_id: outcomes.could_not_start(request_id, reason))
             self._bury()
             return
+        for line in self._process.preface:
+            self._output.write(line)
+        self._output.release()
         self._statm = os.open(f"/proc/{self._process.pid}/statm", os.O_RDONLY | os.O_CLOEXEC)
-        self._output.start()
         self._loop.add_reader(self._process.fileno(), self._process_ended)
-        self._init_timer = self._loop.call_later(self._settings.init_timeout_seconds, self._init_timed_out)
+        if self.state is State.DEAD:
+            self._help_to_exit()
 
     def _accept(self) -> RuntimeApiConnection:
         connection = RuntimeApiConnection(self)
         self._connections.add(connection)
         return connection
 
-    def _variables(self, port: int) -> dict[str, str]:
+    def _launch(self, port: int, scratch: Path) -> Launch:
         """https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html; the function's own win, as far as Lambda lets them."""
         spec = self.spec
         runtime = str(self._settings.runtime_dir)
         defaults = {
             "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",
-            "HOME": str(self._scratch),
             "LANG": "en_US.UTF-8",
             "PATH": PATH,
             "PYTHONPATH": runtime,
-            "TMPDIR": str(self._scratch),
             "TZ": ":UTC",
         }
         reserved = {
@@ -267,14 +270,22 @@ class ExecutionEnvironment:
             "AWS_LAMBDA_FUNCTION_VERSION": spec.version,
             "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
             "AWS_LAMBDA_LOG_GROUP_NAME": spec.log_group,
-            "AWS_LAMBDA_LOG_STREAM_NAME": self.log_stream,
-            "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{port}",
             "AWS_REGION": spec.region,
             "LAMBDA_RUNTIME_DIR": runtime,
             "LAMBDA_TASK_ROOT": str(spec.code_dir),
             "_HANDLER": spec.handler,
         }
-        return {**defaults, **spec.environment, **reserved}
+        directories = {name: str(scratch) for name in ("HOME", "TMPDIR") if name not in spec.environment}
+        session = {"AWS_LAMBDA_LOG_STREAM_NAME": self.log_stream, "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{port}"}
+        return Launch(
+            spec=spec,
+            runtime_dir=self._settings.runtime_dir,
+            scratch=scratch,
+            variables={**defaults, **spec.environment, **reserved},
+            own_variables=directories | session,
+            output=self._output.write_end,
+            printed=self._output.lines_so_far,
+        )
 
     def _init_timed_out(self) -> None:
         if self.state is State.STARTING:
@@ -290,10 +301,14 @@ class ExecutionEnvironment:
             self._output.drain()
             self._output.flush_partial()
             self._owner.environment_failed_to_start(self, payload)
-            if self._init_timer is not None:
-                self._init_timer.cancel()
-            if self._process is not None:  # awslambdaric exits by itself; one that does not is helped
-                self._init_timer = self._loop.call_later(1, self.kill)
+            if self._process is not None:
+                self._help_to_exit()
+
+    def _help_to_exit(self) -> None:
+        """Awslambdaric exits by itself when it could not import the function; one that does not is helped."""
+        if self._init_timer is not None:
+            self._init_timer.cancel()
+        self._init_timer = self._loop.call_later(1, self.kill)
 
     def _process_ended(self) -> None:
         assert self._process is not None
@@ -329,6 +344,7 @@ class ExecutionEnvironment:
 
     def _bury(self) -> None:
         """Release everything; the pool hears of it last."""
+        self._buried = True
         self.state = State.DEAD
         for timer in (self._init_timer, self._in_hand.timer if self._in_hand else None):
             if timer is not None:

@@ -32,6 +32,8 @@ class FunctionSpec:
     account: str
     region: str
     log_group: str
+    forkable: bool = True
+    """False when it asks for interpreters of its own."""
 
 
 @dataclass(frozen=True, slots=True)

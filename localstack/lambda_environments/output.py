@@ -28,12 +28,12 @@ class OutputPipe:
         self._tail_bytes = 0
         self.events: list[LogEvent] = []
         self._open = True
+        self._loop.add_reader(self._read_end, self.drain)
 
-    def start(self) -> None:
+    def release(self) -> None:
         """Call when the process holds the write end: from here on the end of the process is the end of the pipe."""
         os.close(self.write_end)
         self.write_end = -1
-        self._loop.add_reader(self._read_end, self.drain)
 
     def drain(self) -> None:
         """Take everything written so far, without waiting."""
@@ -74,6 +74,12 @@ class OutputPipe:
     def tail(self) -> tuple[str, ...]:
         """The lines since `begin_tail`, of them the last 4 kB."""
         return tuple(self._tail)
+
+    def lines_so_far(self) -> list[str]:
+        """What was written and not taken yet, a line without its end among it."""
+        self.drain()
+        partial = self._partial.decode("utf-8", "replace")
+        return [*(event.message.removesuffix("\n") for event in self.events), *([partial] if partial else [])]
 
     def take_events(self) -> list[LogEvent]:
         events, self.events = self.events, []

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from lambda_environments.environment import EnvironmentSettings, ExecutionEnvironment, Pending, State, Waiter
 from lambda_environments.model import FunctionSpec, Invocation, InvocationResult, PoolSaturatedError
+from lambda_environments.spawn import reap_left_behind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lambda_environments.spawn import SpawnStrategy
+    from lambda_environments.spawn import EnvironmentProcess, SpawnStrategy
 
 WATCH_SECONDS = 0.025  # how far a function can get beyond its memory before it is seen; reading it costs 3 us
 REST_SECONDS = 0.5
@@ -104,6 +105,7 @@ class EnvironmentPool:
     def retire(self, identity: str) -> None:
         """A revision is replaced or deleted: what it has in hand finishes, then its environments end."""
         self._retired.add(identity)
+        self._spawner.retire(identity)
         slot = self._slots.get(identity)
         if slot is not None:
             slot.retired = True
@@ -126,6 +128,11 @@ class EnvironmentPool:
                 environment.kill()
         if self._count:
             await asyncio.wait_for(self._empty.wait(), 5)
+        await self._spawner.close()
+        for _ in range(100):
+            if reap_left_behind():
+                break
+            await asyncio.sleep(0.01)
 
     def describe(self) -> dict[str, Any]:
         """The pool as an operator sees it."""
@@ -144,17 +151,16 @@ class EnvironmentPool:
                     "id": environment.id,
                     "function": slot.spec.name,
                     "version": slot.spec.version,
-                    "pid": environment.pid,
+                    **_describe_process(environment.process),
                     "state": str(environment.state),
                     "retired": slot.retired,
                     "invocations": environment.invocations,
                     "started_at": environment.started_at.isoformat(timespec="milliseconds"),
-                    "rss_bytes": environment.rss_bytes(),
                 }
                 for environment in sorted(slot.environments, key=lambda each: each.created)
             ]
         limits = {"per_function": self.limits.per_function, "total": self.limits.total}
-        return {"limits": limits, "functions": functions, "environments": environments}
+        return {"limits": limits, "functions": functions, "environments": environments, "templates": self._spawner.describe()}
 
     # Owner, as environments see it
 
@@ -294,6 +300,8 @@ class EnvironmentPool:
     def _forget_if_empty(self, slot: _Slot) -> None:
         if not slot.environments and not slot.waiting:
             self._slots.pop(slot.spec.identity, None)
+            if slot.retired:
+                self._spawner.retire(slot.spec.identity)
 
     async def _keep(self) -> None:
         """Watch the memory of what runs, pass on what it logs meanwhile, and end what has idled too long."""
@@ -304,6 +312,8 @@ class EnvironmentPool:
             else:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._work.wait(), REST_SECONDS)
+            self._spawner.upkeep()
+            reap_left_behind()
             oldest = time.monotonic() - self.limits.idle_seconds
             for slot in list(self._slots.values()):
                 for environment in list(slot.environments):
@@ -313,3 +323,10 @@ class EnvironmentPool:
                         self._work.set()
                     elif environment.state is State.IDLE and environment.idle_since < oldest:
                         self._kill_idle(slot, environment)
+
+
+def _describe_process(process: EnvironmentProcess | None) -> dict[str, Any]:
+    if process is None:
+        return {"pid": None, "spawned": None}
+    described: dict[str, Any] = {"pid": process.pid, "spawned": "fork" if process.forked else "fresh"}
+    return {**described, "why_not_forked": process.why_not} if process.why_not else described

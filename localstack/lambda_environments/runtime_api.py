@@ -63,9 +63,12 @@ class RuntimeApiConnection(asyncio.Protocol):
         transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The kernel resets a connection that is closed with data unread, and ends it properly otherwise."""
+        """The kernel resets a connection that is closed with data unread, and ends it properly otherwise; what was sent after the
+        end, it refuses, which shows as an error of a socket that read as ended.
+        """
+        refused = self._transport is not None and self._transport.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         self._transport = None
-        self._session.connection_lost(self, reset=exc is not None)
+        self._session.connection_lost(self, reset=exc is not None or bool(refused))
 
     def data_received(self, data: bytes) -> None:
         try:

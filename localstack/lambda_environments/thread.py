@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lambda_environments.pool import EnvironmentPool, PoolLimits
@@ -49,10 +50,15 @@ class PoolThread:
         self.loop.call_soon_threadsafe(self.pool.retire, identity)
 
     def describe(self) -> dict[str, Any]:
+        """The pool as an operator sees it, with what each process weighs: alone (`rss_bytes`), and its share of what it shares."""
+
         async def describe() -> dict[str, Any]:
             return self.pool.describe()
 
-        return asyncio.run_coroutine_threadsafe(describe(), self.loop).result(10)
+        described = asyncio.run_coroutine_threadsafe(describe(), self.loop).result(10)
+        for process in (*described["environments"], *described["templates"]):
+            process.update(_memory(process["pid"]))
+        return described
 
     def close(self) -> None:
         """Drain, end every environment, end the thread."""
@@ -81,3 +87,14 @@ class PoolThread:
             self.loop.run_forever()
         finally:
             self.loop.close()
+
+
+def _memory(pid: int | None) -> dict[str, int]:
+    """The kernel walks all pages for this, so it is not for the event loop."""
+    try:
+        with Path(f"/proc/{pid}/smaps_rollup").open() as rollup:
+            fields = dict(line.split(":") for line in rollup if line.startswith(("Rss:", "Pss:")))
+    except OSError:  # not started yet, or gone
+        fields = {}
+    sizes = {name: int(value.split()[0]) * 1024 for name, value in fields.items()}
+    return {"rss_bytes": sizes.get("Rss", 0), "pss_bytes": sizes.get("Pss", 0)}

@@ -13,14 +13,17 @@ from typing import TYPE_CHECKING
 
 from lambda_environments import FunctionSpec, PoolThread
 from lambda_environments.environment import EnvironmentSettings
+from lambda_environments.fork_server import ForkServer
 from lambda_environments.runtime_files import prepare_runtime_dir
 from lambda_environments.spawn import FreshInterpreter
 from localstack_process_runtime.cloudwatch import LogWriter
 from localstack_process_runtime.code_store import CodeStore
-from localstack_process_runtime.settings import SettingsError, get_settings
+from localstack_process_runtime.settings import SPAWN, SettingsError, get_settings
 
 if TYPE_CHECKING:
     from localstack.services.lambda_.invocation.lambda_models import FunctionVersion
+
+    from lambda_environments.spawn import SpawnStrategy
 
 LOG = logging.getLogger(__name__)
 
@@ -37,11 +40,16 @@ class ProcessRuntime:
             on_logs=self._logs.put,
         )
         _check_python(settings.python)
-        self.pool = PoolThread(settings.limits, FreshInterpreter(settings.python), environments)
+        fresh = FreshInterpreter(settings.python)
+        spawner: SpawnStrategy = fresh
+        if settings.fork:
+            spawner = ForkServer(fresh, most=settings.max_templates, idle_seconds=settings.template_idle_seconds)
+        self.pool = PoolThread(settings.limits, spawner, environments)
 
     def specify(self, version: FunctionVersion, identity: str) -> FunctionSpec:
         """Unpack the version's code and layers and describe how to run it."""
         config, id_ = version.config, version.id
+        environment = _environment(version)
         return FunctionSpec(
             identity=identity,
             name=id_.function_name,
@@ -49,12 +57,13 @@ class ProcessRuntime:
             handler=config.handler,
             code_dir=self.code_store.unpacked(config.code),
             layer_dirs=tuple(self.code_store.unpacked(layer.code) for layer in config.layers),
-            environment=_environment(version),
+            environment=environment,
             timeout_seconds=config.timeout,
             memory_mb=config.memory_size,
             account=id_.account,
             region=id_.region,
             log_group=config.logging_config.get("LogGroup") or f"/aws/lambda/{id_.function_name}",
+            forkable=environment.get(SPAWN) != "fresh",
         )
 
     def close(self) -> None:

@@ -15,6 +15,8 @@ from lambda_environments import PoolLimits
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+SPAWN = "PROCESS_RUNTIME_SPAWN"
+"""`fork` or `fresh`; among a function's own variables it is about that function."""
 Number = TypeVar("Number", int, float)
 
 
@@ -32,6 +34,14 @@ def _number(variables: Mapping[str, str], name: str, default: Number, least: Num
         raise SettingsError(f"{name}={raw!r} is not a number") from error
     if value < least:
         raise SettingsError(f"{name}={raw!r} is less than {least}")
+    return value
+
+
+def _choice(variables: Mapping[str, str], name: str, allowed: tuple[str, ...]) -> str:
+    """The first is the default."""
+    value = variables.get(name, "").strip() or allowed[0]
+    if value not in allowed:
+        raise SettingsError(f"{name}={value!r} is none of {', '.join(allowed)}")
     return value
 
 
@@ -56,6 +66,9 @@ class Settings:
     python: str
     directory: Path
     limits: PoolLimits
+    fork: bool
+    max_templates: int
+    template_idle_seconds: float
     init_timeout_seconds: float
     log_flush_seconds: float
     edge_listen: Address | None
@@ -78,6 +91,9 @@ class Settings:
                 idle_seconds=_number(variables, "PROCESS_RUNTIME_IDLE_SECONDS", defaults.idle_seconds, 0.0),
                 drain_seconds=_number(variables, "PROCESS_RUNTIME_DRAIN_SECONDS", defaults.drain_seconds, 0.0),
             ),
+            fork=_choice(variables, SPAWN, ("fork", "fresh")) == "fork",
+            max_templates=_number(variables, "PROCESS_RUNTIME_MAX_TEMPLATES", 24, 1),
+            template_idle_seconds=_number(variables, "PROCESS_RUNTIME_TEMPLATE_IDLE_SECONDS", 600.0, 0.0),
             init_timeout_seconds=_number(variables, "PROCESS_RUNTIME_INIT_SECONDS", 30.0, 0.1),
             log_flush_seconds=_number(variables, "PROCESS_RUNTIME_LOG_FLUSH_SECONDS", 0.25, 0.01),
             edge_listen=_address(variables.get("EDGE_LISTEN", ""), "EDGE_LISTEN"),

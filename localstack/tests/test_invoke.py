@@ -47,6 +47,15 @@ def test_creating_a_function_starts_no_process_and_invoking_it_starts_one(locals
     assert "FunctionError" not in response
 
 
+def test_an_environment_is_forked_unless_the_functions_own_variables_say_otherwise(localstack: LocalStack):
+    localstack.create_function("forked", ECHO)
+    localstack.create_function("unforked", ECHO, Environment={"Variables": {"PROCESS_RUNTIME_SPAWN": "fresh"}})
+    for name, spawned in (("forked", "fork"), ("unforked", "fresh")):
+        localstack.invoke(name)
+        assert [each["spawned"] for each in localstack.environments(name)] == [spawned]
+    assert {"forked"} <= {each["function"] for each in localstack.introspect()["templates"]}
+
+
 def test_an_environment_is_reused(localstack: LocalStack, echo: str):
     pids = {localstack.invoke(echo)[0]["pid"] for _ in range(5)}
     assert len(pids) == 1

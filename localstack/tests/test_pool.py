@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import json
 import os
 import signal
 import subprocess
@@ -11,128 +10,46 @@ import sys
 import textwrap
 import threading
 import time
-import uuid
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
+from harness import CODE, Harness, fork_server, fresh_interpreter, left_over, payload
 from stack import eventually
 
 import lambda_environments
-from lambda_environments import FunctionSpec, Invocation, InvocationResult, LogBatch, PoolLimits, PoolSaturatedError, PoolThread
-from lambda_environments.environment import EnvironmentSettings
-from lambda_environments.runtime_files import prepare_runtime_dir
+from lambda_environments import Invocation, PoolLimits, PoolSaturatedError
+from lambda_environments.fork_server import ForkServer
 from lambda_environments.spawn import FreshInterpreter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-CODE = """
-    import os, subprocess, sys, threading, time
-
-    def handler(event, context):
-        for name, value in (event or {}).items():
-            if name == "sleep":
-                time.sleep(value)
-            if name == "write":
-                sys.stdout.write(value)
-                sys.stdout.flush()
-            if name == "allocate":
-                block = bytearray(value * 1024 * 1024)
-                time.sleep(5)
-            if name == "exit":
-                os._exit(value)
-            if name == "child":
-                return subprocess.Popen(["sleep", "60"]).pid
-            if name == "when":
-                return time.monotonic_ns()
-            if name == "size":
-                return "x" * value
-            if name == "context":
-                return [context.client_context.custom, context.get_remaining_time_in_millis(), os.environ["_X_AMZN_TRACE_ID"]]
-        return os.getpid()
-"""
+    from lambda_environments.spawn import SpawnStrategy
 
 
-class Harness:
-    def __init__(self, directory: Path, limits: PoolLimits, init_seconds: float = 10) -> None:
-        self.directory = directory
-        self.logs: list[LogBatch] = []
-        settings = EnvironmentSettings(prepare_runtime_dir(directory / "runtime"), directory / "scratch", init_seconds, self.logs.append)
-        python = getattr(sys, "_base_executable", sys.executable)
-        self.pool = PoolThread(limits, FreshInterpreter(python), settings)
-
-    def spec(self, name: str = "function", code: str = CODE, revision: str = "1", **changes: Any) -> FunctionSpec:
-        code_dir = self.directory / name / revision
-        if not code_dir.exists():
-            code_dir.mkdir(parents=True)
-            (code_dir / "app.py").write_text(textwrap.dedent(code))
-        values = {
-            "identity": f"{name}@{revision}",
-            "name": name,
-            "version": "$LATEST",
-            "handler": "app.handler",
-            "code_dir": code_dir,
-            "layer_dirs": (),
-            "environment": {},
-            "timeout_seconds": 5.0,
-            "memory_mb": 128,
-            "account": "000000000000",
-            "region": "us-east-1",
-            "log_group": f"/aws/lambda/{name}",
-        }
-        return FunctionSpec(**(values | changes))
-
-    def invoke(self, spec: FunctionSpec, event: Any = None, **changes: Any) -> InvocationResult:
-        return self.pool.invoke(spec, Invocation(json.dumps(event).encode(), str(uuid.uuid4()), "arn", **changes))
-
-    def start(self, spec: FunctionSpec, event: Any = None) -> Future[InvocationResult]:
-        future: Future[InvocationResult] = Future()
-
-        def run() -> None:
-            try:
-                future.set_result(self.invoke(spec, event))
-            except BaseException as error:  # noqa: BLE001 (it is handed on)
-                future.set_exception(error)
-
-        threading.Thread(target=run, daemon=True).start()
-        return future
-
-    def environments(self, name: str = "") -> list[dict[str, Any]]:
-        return [each for each in self.pool.describe()["environments"] if name in ("", each["function"])]
-
-    def warm(self, spec: FunctionSpec) -> None:
-        """Leave one environment, idle."""
-        self.invoke(spec)
-        eventually(lambda: [each["state"] for each in self.environments(spec.name)] == ["idle"], "it idles")
-
-    def queued(self, name: str) -> int:
-        return self.pool.describe()["functions"].get(name, {}).get("queued", 0)
-
-    def lines(self) -> list[str]:
-        return [event.message for batch in self.logs for event in batch.events]
+@pytest.fixture(params=[fork_server, fresh_interpreter], ids=["fork", "fresh"])
+def spawner(request: pytest.FixtureRequest) -> SpawnStrategy:
+    """Both ways to start a process keep every promise of the pool."""
+    return request.param()
 
 
 @pytest.fixture
-def harness(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Harness]:
-    harness = Harness(tmp_path, getattr(request, "param", PoolLimits(drain_seconds=1)))
+def harness(tmp_path: Path, spawner: SpawnStrategy, request: pytest.FixtureRequest) -> Iterator[Harness]:
+    harness = Harness(tmp_path, getattr(request, "param", PoolLimits(drain_seconds=1)), spawner)
     yield harness
     harness.pool.close()
-    assert not [each for each in psutil.Process().children() if "bootstrap.py" in " ".join(each.cmdline())]
+    assert left_over() == []
 
 
 def limited(**limits: Any) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("harness", [PoolLimits(**({"drain_seconds": 1} | limits))], indirect=True, ids=["limits"])
 
 
-def payload(result: InvocationResult) -> Any:
-    return json.loads(result.payload)
-
-
 def test_the_package_imports_neither_localstack_nor_anything_of_an_http_gateway():
-    allowed = {"lambda_environments", "httptools", "awslambdaric", *sys.stdlib_module_names}
+    allowed = {"lambda_environments", "httptools", "awslambdaric", "runtime_client", *sys.stdlib_module_names}
     for file in Path(lambda_environments.__file__).parent.glob("*.py"):
         for node in ast.walk(ast.parse(file.read_text())):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
@@ -162,13 +79,12 @@ def test_at_the_functions_bound_invocations_queue_in_order_and_none_fails(harnes
 def test_the_queue_is_first_come_first_served(harness: Harness):
     spec = harness.spec()
     harness.warm(spec)
-    running = harness.start(spec, {"sleep": 2})
-    eventually(lambda: harness.environments()[0]["state"] == "busy", "the only environment is busy")
+    running = harness.held(spec)
     waiting = []
     for number in range(5):
         waiting.append(harness.start(spec, {"when": True}))
         eventually(lambda: harness.queued("function") == number + 1, "it queues")  # noqa: B023
-    assert running.result(10).function_error is None
+    assert running.let_go().function_error is None
     # By the function's own clock: the answers are told by threads, which may overtake each other.
     served = [int(future.result(10).payload or b"") for future in waiting]
     assert served == sorted(served)
@@ -178,11 +94,10 @@ def test_the_queue_is_first_come_first_served(harness: Harness):
 def test_an_invocation_that_queued_for_too_long_is_refused_and_the_environment_serves_on(harness: Harness):
     spec = harness.spec()
     harness.warm(spec)
-    running = harness.start(spec, {"sleep": 3})
-    eventually(lambda: harness.environments()[0]["state"] == "busy", "the only environment is busy")
+    running = harness.held(spec)
     with pytest.raises(PoolSaturatedError, match=r"within 1\.5 s"):
         harness.invoke(spec)
-    assert running.result(10).function_error is None
+    assert running.let_go().function_error is None
     assert harness.invoke(spec).function_error is None
 
 
@@ -195,10 +110,9 @@ def test_at_the_total_bound_another_functions_idle_environment_gives_way(harness
 
 @limited(total=1)
 def test_functions_that_wait_for_one_another_do_not_deadlock_at_the_total_bound(harness: Harness):
-    first = harness.start(harness.spec("a"), {"sleep": 1})
-    eventually(lambda: harness.environments("a") and harness.environments("a")[0]["state"] == "busy", "a runs")
+    first = harness.held(harness.spec("a"))
     assert harness.invoke(harness.spec("b")).function_error is None
-    assert not first.done()
+    assert first.let_go().function_error is None
 
 
 @limited(idle_seconds=0.2)
@@ -236,8 +150,8 @@ def test_an_exception_while_importing_comes_with_its_type_and_trace(harness: Har
     assert "not configured" in "".join(answer["stackTrace"])
 
 
-def test_an_import_that_never_ends_is_ended(tmp_path: Path):
-    harness = Harness(tmp_path, PoolLimits(drain_seconds=1), init_seconds=0.5)
+def test_an_import_that_never_ends_is_ended(tmp_path: Path, spawner: SpawnStrategy):
+    harness = Harness(tmp_path, PoolLimits(drain_seconds=1), spawner, init_seconds=0.5)
     result = harness.invoke(harness.spec(code="import time; time.sleep(60)"))
     assert payload(result)["errorType"] == "Sandbox.Timedout"
     eventually(lambda: harness.environments() == [], "the process is gone")
@@ -251,13 +165,11 @@ def test_every_waiting_invocation_of_a_function_that_cannot_start_is_answered(ha
     assert {payload(result)["errorType"] for result in results} == {"Runtime.ExitError"}
 
 
-def test_an_interpreter_that_does_not_exist_is_an_answer_too(tmp_path: Path):
-    settings = EnvironmentSettings(prepare_runtime_dir(tmp_path / "runtime"), tmp_path / "scratch", 5, lambda _: None)
-    harness = Harness(tmp_path, PoolLimits(drain_seconds=1))
-    pool = PoolThread(PoolLimits(drain_seconds=1), FreshInterpreter("/nowhere/python"), settings)
-    result = pool.invoke(harness.spec(), Invocation(b"{}", "id", "arn"))
-    assert payload(result)["errorType"] == "Runtime.InvalidEntrypoint"
-    pool.close()
+@pytest.mark.parametrize("forks", [True, False])
+def test_an_interpreter_that_does_not_exist_is_an_answer_too(tmp_path: Path, forks: bool):
+    missing = FreshInterpreter("/nowhere/python")
+    harness = Harness(tmp_path, PoolLimits(drain_seconds=1), ForkServer(missing, most=1, idle_seconds=1) if forks else missing)
+    assert payload(harness.invoke(harness.spec()))["errorType"] == "Runtime.InvalidEntrypoint"
     harness.pool.close()
 
 
@@ -277,11 +189,10 @@ def test_an_answer_over_6_mb_is_an_error_and_the_environment_lives_on(harness: H
 def test_a_new_revision_gets_new_environments_and_the_old_ones_finish_first(harness: Harness):
     old, new = harness.spec(revision="1"), harness.spec(revision="2")
     pid = payload(harness.invoke(old))
-    running = harness.start(old, {"sleep": 0.5})
-    eventually(lambda: harness.environments()[0]["state"] == "busy", "the old revision runs")
+    running = harness.held(old)
     harness.pool.retire(old.identity)
     assert payload(harness.invoke(new)) != pid
-    assert payload(running.result(10)) == pid
+    assert payload(running.let_go()) == pid
     eventually(lambda: [each["retired"] for each in harness.environments()] == [False], "the old environment is gone")
     assert harness.invoke(old).function_error is None, "an invocation that was late still runs"
     eventually(lambda: len(harness.environments()) == 1, "and leaves nothing behind")
@@ -298,10 +209,9 @@ def test_lines_are_logged_whole_in_order_and_without_an_end_of_line(harness: Har
 
 
 def test_a_long_running_function_is_logged_while_it_runs(harness: Harness):
-    running = harness.start(harness.spec(), {"write": "begun\n", "sleep": 2})
+    running = harness.held(harness.spec(), write="begun\n")
     eventually(lambda: "begun\n" in harness.lines(), "the line arrived")
-    assert not running.done()
-    assert running.result(10).function_error is None
+    assert running.let_go().function_error is None
 
 
 def test_the_tail_is_of_this_invocation_and_4_kb_at_most(harness: Harness):
@@ -313,12 +223,24 @@ def test_the_tail_is_of_this_invocation_and_4_kb_at_most(harness: Harness):
     assert "before" not in tail
 
 
-def test_invoking_after_close_is_refused_and_close_waits_for_what_runs(tmp_path: Path):
-    harness = Harness(tmp_path, PoolLimits(drain_seconds=5))
-    running = harness.start(harness.spec(), {"sleep": 0.5})
-    eventually(lambda: any(each["state"] == "busy" for each in harness.environments()), "it runs")
-    harness.pool.close()
-    assert running.result(1).function_error is None
+def test_invoking_after_close_is_refused_and_close_waits_for_what_runs(tmp_path: Path, spawner: SpawnStrategy):
+    harness = Harness(tmp_path, PoolLimits(drain_seconds=5), spawner)
+    running = harness.held(harness.spec())
+    closing = threading.Thread(target=harness.pool.close)
+    closing.start()
+    eventually(lambda: _refused(harness), "no more is taken")
+    assert running.let_go().function_error is None
+    closing.join(10)
+
+
+def _refused(harness: Harness) -> bool:
+    try:
+        harness.pool.invoke(harness.spec(), Invocation(b"{}", "id", "arn"), timeout_seconds=0.01)
+    except PoolSaturatedError:
+        return True
+    except TimeoutError:
+        return False
+    return False
 
 
 @limited(per_function=3)
@@ -362,28 +284,34 @@ def test_an_idle_environment_that_is_just_being_killed_fails_no_invocation(harne
         assert result.function_error is None, result.payload
 
 
-def test_environments_die_with_a_parent_that_is_killed(tmp_path: Path):
+@pytest.mark.parametrize("spawner", ["fork_server", "fresh_interpreter"])
+def test_everything_dies_with_a_parent_that_is_killed(tmp_path: Path, spawner: str):
+    """Environments, their template, and what they started."""
     script = f"""
         import sys, time
         sys.path[:0] = {[str(Path(__file__).parent), str(Path(lambda_environments.__file__).parents[1])]!r}
         from pathlib import Path
-        from test_pool import Harness, PoolLimits
-        harness = Harness(Path({str(tmp_path)!r}), PoolLimits())
-        harness.start(harness.spec(), {{"sleep": 60}})
-        while not any(each["state"] == "busy" for each in harness.environments()):
-            time.sleep(0.01)
-        print(harness.environments()[0]["pid"], flush=True)
+        from harness import Harness, PoolLimits, {spawner}, payload
+        harness = Harness(Path({str(tmp_path)!r}), PoolLimits(), {spawner}())
+        child = payload(harness.invoke(harness.spec(), {{"child": 1}}))
+        harness.held(harness.spec())
+        processes = [each["pid"] for kind in ("environments", "templates") for each in harness.pool.describe()[kind]]
+        print(*processes, child, flush=True)
         time.sleep(60)
     """
     parent = subprocess.Popen([sys.executable, "-c", textwrap.dedent(script)], stdout=subprocess.PIPE)
     assert parent.stdout is not None
-    pid = int(parent.stdout.readline())
-    assert psutil.Process(pid).status() != "zombie"
-    assert os.getpgid(pid) != os.getpgid(parent.pid), "a signal to the parent's group is not the function's"
+    with parent.stdout:
+        pids = [int(pid) for pid in parent.stdout.readline().split()]
+    processes = [psutil.Process(pid) for pid in pids]
+    assert len(processes) == (3 if spawner == "fork_server" else 2)
+    assert all(os.getpgid(pid) != os.getpgid(parent.pid) for pid in pids), "a signal to the parent's group is not the function's"
     parent.kill()
     parent.wait()
-    parent.stdout.close()
-    eventually(lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == "zombie", "the environment is gone", 3)
+    for process in processes:
+        eventually(lambda: not process.is_running() or process.status() == "zombie", f"{process} is gone", 3)  # noqa: B023
+    for orphan in left_over():  # ours by now, if an earlier test made this process a subreaper
+        orphan.wait(3)
 
 
 def test_a_warm_invocation_takes_a_few_milliseconds_at_most(harness: Harness):

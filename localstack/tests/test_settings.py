@@ -11,6 +11,7 @@ def test_everything_has_a_default():
     assert not settings.process_executor
     assert settings.edge_listen is None
     assert settings.limits.per_function >= 1
+    assert settings.fork
 
 
 def test_variables_are_read():
@@ -34,6 +35,7 @@ def test_variables_are_read():
         ("PROCESS_RUNTIME_MAX_TOTAL", "many"),
         ("PROCESS_RUNTIME_MAX_PER_FUNCTION", "0"),
         ("PROCESS_RUNTIME_INIT_SECONDS", "-1"),
+        ("PROCESS_RUNTIME_SPAWN", "forked"),
     ],
 )
 def test_a_value_that_cannot_be_used_is_named(name: str, value: str):

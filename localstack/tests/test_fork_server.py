@@ -1,0 +1,241 @@
+"""Environments forked from a template: what they share, what they do not, and who gets an interpreter of its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from typing import TYPE_CHECKING, Any
+
+import psutil
+import pytest
+from harness import CODE, Harness, fork_server, left_over, payload
+from stack import eventually
+
+from lambda_environments import FunctionSpec, InvocationResult, PoolLimits
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+# Imports leave a line in a file beside the code, so that they can be counted.
+COUNTED = """
+    import os, sys, time
+    with open(os.path.join(os.environ["LAMBDA_TASK_ROOT"], "imports"), "a") as imports:
+        print("imported", file=imports)
+"""
+HANDLER = """
+    def handler(event, context):
+        import random, uuid
+        while event and not os.path.exists(event["until"]):
+            time.sleep(0.005)
+        return {
+            "pid": os.getpid(), "parent": os.getppid(), "session": os.getsid(0), "stdin": os.read(0, 1).decode(),
+            "variables": dict(os.environ), "random": random.random(), "uuid": str(uuid.uuid4()), "log_stream": context.log_stream_name,
+        }
+"""
+
+
+@pytest.fixture
+def harness(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Harness]:
+    changes = getattr(request, "param", {})
+    harness = Harness(tmp_path, PoolLimits(per_function=20, drain_seconds=1, starting_per_function=4), fork_server(**changes))
+    yield harness
+    harness.pool.close()
+    assert left_over() == []
+
+
+def templates(**changes: Any) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("harness", [changes], indirect=True, ids=["templates"])
+
+
+def at_once(harness: Harness, spec: FunctionSpec, count: int) -> list[InvocationResult]:
+    """Results of as many invocations, each in an environment of its own."""
+    return [each.let_go() for each in harness.all_held(spec, count)]
+
+
+def imports(spec: FunctionSpec) -> int:
+    return len((spec.code_dir / "imports").read_text().splitlines())
+
+
+def test_the_environments_of_a_function_are_forked_from_one_import_and_share_nothing_else(harness: Harness):
+    spec = harness.spec(code=COUNTED + HANDLER, environment={"COLOUR": "blue"})
+    environments = [payload(result) for result in at_once(harness, spec, 4)]
+    assert imports(spec) == 1
+    assert {each["spawned"] for each in harness.environments()} == {"fork"}
+    described = harness.pool.describe()
+    (template,) = described["templates"]
+    assert (template["function"], template["state"], template["forks"]) == ("function", "ready", len(described["environments"]))
+    for name in ("pid", "session", "random", "uuid", "log_stream"):
+        assert len({each[name] for each in environments}) == 4, name
+    assert {each["parent"] for each in environments} == {os.getpid()}
+    assert all(each["session"] == each["pid"] for each in environments)
+    for name in ("AWS_LAMBDA_LOG_STREAM_NAME", "AWS_LAMBDA_RUNTIME_API", "HOME", "TMPDIR"):
+        assert len({each["variables"][name] for each in environments}) == 4, name
+    for name in ("COLOUR", "LAMBDA_TASK_ROOT", "AWS_LAMBDA_FUNCTION_NAME"):
+        assert len({each["variables"][name] for each in environments}) == 1, name
+    assert all(each["log_stream"] == each["variables"]["AWS_LAMBDA_LOG_STREAM_NAME"] for each in environments)
+
+
+def test_a_cold_start_does_not_wait_for_the_import_again(harness: Harness):
+    spec = harness.spec(code="import time; time.sleep(1)\n" + CODE.replace("\n    ", "\n"))
+    harness.warm(spec)
+    held = harness.held(spec)
+    started = time.perf_counter()
+    result = harness.invoke(spec)
+    assert result.cold_start
+    assert time.perf_counter() - started < 0.7
+    held.let_go()
+
+
+def test_variables_are_the_functions_own_while_it_is_imported_and_stay_as_the_import_set_them(harness: Harness):
+    code = """
+        import os
+        SEEN = os.environ["COLOUR"], os.environ["AWS_LAMBDA_FUNCTION_NAME"], os.environ["_HANDLER"], os.getcwd()
+        os.environ["ADDED"] = "yes"
+        os.environ["HOME"] = "/srv"
+        handler = lambda event, context: [*SEEN, os.environ["ADDED"], os.environ["HOME"]]
+    """
+    for name in ("first", "second"):
+        spec = harness.spec(name, code=code, environment={"COLOUR": f"blue of {name}"})
+        for _ in range(2):
+            expected = [f"blue of {name}", name, "app.handler", str(spec.code_dir), "yes", "/srv"]
+            assert payload(harness.invoke(spec)) == expected
+            os.kill(harness.environments(name)[0]["pid"], signal.SIGKILL)
+
+
+UNFIT = {
+    "starts a thread": "import threading; threading.Thread(target=threading.Event().wait, daemon=True).start()",
+    "starts a process": "import subprocess; CHILD = subprocess.Popen(['sleep', '60'])",
+    "leaves open socket": "import socket; CONNECTION = socket.create_server(('127.0.0.1', 0))",
+    "leaves open pipe": "READ, WRITE = os.pipe()",
+    "leaves open /etc/hosts": "HOSTS = open('/etc/hosts')",
+    "leaves open anon_inode": "import asyncio, select; LOOP = select.epoll()",
+    "leaves memory shared": "import mmap; SHARED = mmap.mmap(-1, 4096)",
+    "starts a timer": "import signal; signal.setitimer(signal.ITIMER_REAL, 600)",
+    "draws random numbers": "import uuid; INSTANCE = uuid.uuid4()",
+    "draws random numbers, seeded": "import random; random.seed(42)",
+    "draws random numbers, for a generator": "import random; GENERATOR = random.Random()",
+    "draws random numbers, as a secret": "import secrets; TOKEN = secrets.token_hex()",
+    "asks for TMPDIR": "import tempfile; DIRECTORY = tempfile.gettempdir()",
+    "asks for AWS_LAMBDA_LOG_STREAM_NAME": "STREAM = os.environ['AWS_LAMBDA_LOG_STREAM_NAME']",
+    "writes temporary files": "open(os.path.expanduser('~/file'), 'w').close()",
+}
+
+
+def test_code_that_cannot_live_with_a_fork_gets_interpreters_of_its_own(harness: Harness):
+    for number, (why, code) in enumerate(UNFIT.items()):
+        name = f"unfit-{number}"
+        spec = harness.spec(name, code=f"{COUNTED}    {code}\n{HANDLER}")
+        results = at_once(harness, spec, 2)
+        assert [result.function_error for result in results] == [None, None], results[0].payload
+        environments = harness.environments(name)
+        assert [each["spawned"] for each in environments] == ["fresh", "fresh"], why
+        assert {each["why_not_forked"] for each in environments}.pop().startswith(f"its import {why.partition(',')[0]}")
+        assert imports(spec) == 2, "the first one's import is not done twice"
+        assert name not in {each["function"] for each in harness.pool.describe()["templates"]}
+        harness.pool.retire(spec.identity)
+
+
+def test_usual_things_to_do_while_imported_do_not_stand_against_a_fork(harness: Harness):
+    code = """
+        import base64, concurrent.futures, hashlib, json, logging, multiprocessing, pathlib, random, ssl, subprocess
+        import tempfile, threading, uuid
+        logging.getLogger().setLevel(logging.INFO)
+        logging.info("loading")
+        COPY = {**os.environ}
+        LOCK = threading.Lock()
+        POOL = concurrent.futures.ThreadPoolExecutor()
+        CONTEXT = ssl.create_default_context()
+        GENERATOR = random.Random(7)
+        FILE = pathlib.Path(__file__).read_text()
+        NULL = open(os.devnull, "w")
+        for name, value in os.environ.items():
+            print(name)
+        print(subprocess.run(["true"]))
+    """
+    spec = harness.spec(code=COUNTED + code + HANDLER)
+    result = harness.invoke(spec)
+    assert result.function_error is None, result.payload
+    assert [each.get("why_not_forked", each["spawned"]) for each in harness.environments()] == ["fork"]
+
+
+def test_a_function_may_ask_for_interpreters_of_its_own(harness: Harness):
+    spec = harness.spec(forkable=False)
+    at_once(harness, spec, 2)
+    assert [each["spawned"] for each in harness.environments()] == ["fresh", "fresh"]
+    assert harness.pool.describe()["templates"] == []
+
+
+def test_what_an_import_prints_is_in_the_log_of_every_environment(harness: Harness):
+    spec = harness.spec(code="import sys\nprint('imported'); sys.stderr.write('without an end')\n" + CODE.replace("\n    ", "\n"))
+    at_once(harness, spec, 3)
+    eventually(lambda: sum(line.startswith("REPORT") for line in harness.lines()) == 3, "the logs arrived")
+    streams: dict[str, list[str]] = {}
+    for batch in harness.logs:
+        streams.setdefault(batch.stream, []).extend(event.message for event in batch.events)
+    assert [lines[:2] for lines in streams.values()] == [["imported\n", "without an end\n"]] * 3
+
+
+def test_environments_outlive_their_template_and_the_next_one_gets_another(harness: Harness):
+    spec = harness.spec(code=COUNTED + HANDLER)
+    held = harness.held(spec)
+    (template,) = harness.pool.describe()["templates"]
+    os.kill(template["pid"], signal.SIGKILL)
+    eventually(lambda: not psutil.pid_exists(template["pid"]), "the template is gone, and waited for")
+    second = payload(harness.invoke(spec))
+    (other,) = harness.pool.describe()["templates"]
+    assert (other["pid"] != template["pid"], imports(spec)) == (True, 2)
+    first = payload(held.let_go())
+    assert first["pid"] != second["pid"]
+    assert payload(harness.invoke(spec))["pid"] in (first["pid"], second["pid"])
+
+
+@templates(idle_seconds=0.2)
+def test_a_template_that_nothing_was_forked_from_for_long_is_ended(harness: Harness):
+    spec = harness.spec()
+    pid = payload(harness.invoke(spec))
+    eventually(lambda: harness.pool.describe()["templates"] == [], "the template is gone")
+    assert payload(harness.invoke(spec)) == pid
+
+
+@templates(most=2)
+def test_templates_are_bounded_and_the_one_not_used_for_longest_gives_way(harness: Harness):
+    for name in ("a", "b", "c"):
+        harness.invoke(harness.spec(name))
+    eventually(lambda: {each["function"] for each in harness.pool.describe()["templates"]} == {"b", "c"}, "two are left")
+
+
+def test_the_template_of_a_retired_revision_is_ended(harness: Harness):
+    old = harness.spec(revision="1")
+    held = harness.held(old)
+    harness.pool.retire(old.identity)
+    eventually(lambda: harness.pool.describe()["templates"] == [], "the template is gone")
+    held.let_go()
+    assert harness.invoke(old).function_error is None, "an invocation that was late still runs"
+    eventually(lambda: harness.pool.describe()["templates"] == harness.environments() == [], "and leaves nothing behind")
+
+
+def test_twenty_environments_share_the_memory_of_the_import(harness: Harness):
+    code = "DATA = [str(number) for number in range(400_000)]\n" + CODE.replace("\n    ", "\n")
+    at_once(harness, harness.spec(code=code, memory_mb=512, timeout_seconds=60.0), 20)
+    described = harness.pool.describe()
+    alone = [each["rss_bytes"] for each in described["environments"]]
+    assert min(alone) > 35_000_000
+    shared = sum(each["pss_bytes"] for each in (*described["environments"], *described["templates"]))
+    assert shared < 0.25 * sum(alone)
+
+
+def test_memory_is_counted_as_if_the_environment_were_alone(harness: Harness):
+    code = "DATA = bytearray(60_000_000)\n" + CODE.replace("\n    ", "\n")
+    spec = harness.spec(code=code, memory_mb=100)
+    assert harness.invoke(spec).function_error is None
+    result = harness.invoke(spec, {"allocate": 40})
+    assert "Error Type: Runtime.OutOfMemory" in result.log_lines[-1]
+    assert harness.environments() == [] or harness.environments()[0]["spawned"] == "fork"
+
+
+def test_what_a_forked_environment_left_behind_is_waited_for(harness: Harness):
+    child = payload(harness.invoke(harness.spec(), {"child": 1}))
+    harness.invoke(harness.spec(), {"exit": 1})
+    eventually(lambda: not psutil.pid_exists(child), "it is not even a zombie")
