@@ -145,7 +145,8 @@ class ExecutionEnvironment:
         return self._output.tail()
 
     def alive(self) -> bool:
-        return self.state is not State.DEAD and self._process is not None and self._process.alive()
+        """Also while it is so new that its process is known by its first request only."""
+        return self.state is not State.DEAD and (self._process is None or self._process.alive())
 
     def assign(self, pending: Pending) -> None:
         """Hand an idle environment its next invocation."""

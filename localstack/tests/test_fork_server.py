@@ -63,9 +63,8 @@ def test_the_environments_of_a_function_are_forked_from_one_import_and_share_not
     environments = [payload(result) for result in at_once(harness, spec, 4)]
     assert imports(spec) == 1
     assert {each["spawned"] for each in harness.environments()} == {"fork"}
-    described = harness.pool.describe()
-    (template,) = described["templates"]
-    assert (template["function"], template["state"], template["forks"]) == ("function", "ready", len(described["environments"]))
+    (template,) = harness.pool.describe()["templates"]
+    assert (template["function"], template["state"], template["forks"]) == ("function", "ready", 4)
     for name in ("pid", "session", "random", "uuid", "log_stream"):
         assert len({each[name] for each in environments}) == 4, name
     assert {each["parent"] for each in environments} == {os.getpid()}
@@ -75,6 +74,13 @@ def test_the_environments_of_a_function_are_forked_from_one_import_and_share_not
     for name in ("COLOUR", "LAMBDA_TASK_ROOT", "AWS_LAMBDA_FUNCTION_NAME"):
         assert len({each["variables"][name] for each in environments}) == 1, name
     assert all(each["log_stream"] == each["variables"]["AWS_LAMBDA_LOG_STREAM_NAME"] for each in environments)
+
+
+def test_one_invocation_starts_one_environment_though_it_may_ask_for_work_before_the_template_has_told_its_number(harness: Harness):
+    for name in "abcdefgh":
+        pid = payload(harness.invoke(harness.spec(name)))
+        eventually(lambda: [each["pid"] for each in harness.environments(name)] == [pid], "it is the only one")  # noqa: B023
+        assert [each["forks"] for each in harness.pool.describe()["templates"] if each["function"] == name] == [1]
 
 
 def test_a_cold_start_does_not_wait_for_the_import_again(harness: Harness):
@@ -101,7 +107,7 @@ def test_variables_are_the_functions_own_while_it_is_imported_and_stay_as_the_im
         for _ in range(2):
             expected = [f"blue of {name}", name, "app.handler", str(spec.code_dir), "yes", "/srv"]
             assert payload(harness.invoke(spec)) == expected
-            os.kill(harness.environments(name)[0]["pid"], signal.SIGKILL)
+            os.kill(eventually(lambda: harness.environments(name)[0]["pid"], "its number is known"), signal.SIGKILL)  # noqa: B023
 
 
 UNFIT = {
