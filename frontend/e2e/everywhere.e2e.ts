@@ -2,7 +2,7 @@ import AxeBuilder from '@axe-core/playwright'
 import type { Page } from '@playwright/test'
 import { expect, test } from './session'
 
-const paths = ['/', '/products', '/suppliers', '/customers', '/storages', '/procurements', '/orders', '/operations', '/import?kind=stock', '/nowhere']
+const paths = ['/', '/products', '/suppliers', '/customers', '/storages', '/procurements', '/orders', '/operations', '/import?kind=stock', '/users', '/nowhere']
 
 async function axe(page: Page, what: string): Promise<void> {
   await expect(page.locator('.skeleton, .spinner.block')).toHaveCount(0)
@@ -18,9 +18,9 @@ async function axe(page: Page, what: string): Promise<void> {
   }
 }
 
-test('axe finds nothing serious on any list, light or dark, nor on the way in', async ({ page, signedIn }) => {
+test('axe finds nothing serious on any list, light or dark, nor on the way in', async ({ page, admin }) => {
   test.setTimeout(120_000)
-  await signedIn.api.product(12)
+  await admin.api.product(12)
   for (const path of paths) {
     await page.goto(path)
     await expect(page.getByRole('heading').first()).toBeVisible()
@@ -36,11 +36,11 @@ test('axe finds nothing serious on any list, light or dark, nor on the way in', 
   }
 })
 
-test('axe finds nothing serious on any page of one thing nor in any form, light or dark', async ({ page, signedIn }) => {
+test('axe finds nothing serious on any page of one thing nor in any form, light or dark', async ({ page, admin }) => {
   test.setTimeout(120_000)
-  const product = await signedIn.api.product(12)
-  const customer = await signedIn.api.customer()
-  const order = await signedIn.api.order(customer.id, product.id, 4)
+  const product = await admin.api.product(12)
+  const customer = await admin.api.customer()
+  const order = await admin.api.order(customer.id, product.id, 4)
   for (const path of [`/products/${product.id}`, `/suppliers/${product.supplier_id}`, `/customers/${customer.id}`, `/orders/${order.id}`, `/operations?find=order-${order.id}`, '/products?new=1', '/orders?new=1', '/procurements?new=1', '/customers?new=1']) {
     await page.goto(path)
     await expect(page.getByRole('heading').first()).toBeVisible()
@@ -48,8 +48,8 @@ test('axe finds nothing serious on any page of one thing nor in any form, light 
   }
 })
 
-test('at 360 px nothing is wider than the screen, and the menu reaches every view', async ({ page, signedIn }) => {
-  const product = await signedIn.api.product(12, { name: 'AVeryLongProductNameWithoutAnySpaceWhatsoeverInItThatMustNotWidenThePage' })
+test('at 360 px nothing is wider than the screen, and the menu reaches every view', async ({ page, admin }) => {
+  const product = await admin.api.product(12, { name: 'AVeryLongProductNameWithoutAnySpaceWhatsoeverInItThatMustNotWidenThePage' })
   await page.setViewportSize({ width: 360, height: 740 })
   for (const path of [...paths, `/products/${product.id}`, '/orders?new=1']) {
     await page.goto(path)
@@ -63,12 +63,12 @@ test('at 360 px nothing is wider than the screen, and the menu reaches every vie
   await expect(page.getByRole('heading', { name: 'Suppliers' })).toBeVisible()
 })
 
-test('operations: a message is seen to flow, and an order is found by its number', async ({ page, signedIn }) => {
-  const product = await signedIn.api.product(12)
-  const customer = await signedIn.api.customer()
+test('operations: a message is seen to flow, and an order is found by its number', async ({ page, admin }) => {
+  const product = await admin.api.product(12)
+  const customer = await admin.api.customer()
   await page.goto('/operations')
   await expect(page.getByText('Live', { exact: true })).toBeVisible()
-  const order = await signedIn.api.order(customer.id, product.id, 2)
+  const order = await admin.api.order(customer.id, product.id, 2)
   await expect(page.locator('circle.dot').first()).toBeAttached({ timeout: 15_000 })
   await page.getByLabel('Order number, event id or trace id').fill(String(order.id))
   await page.keyboard.press('Enter')

@@ -1,5 +1,6 @@
 import { mkdirSync } from 'node:fs'
 import { expect, signIn, test, unique } from './session'
+import { setRole } from './system'
 
 /** Every view in light and dark, wide and at 360 px, into SCREENSHOTS (default `screenshots`). */
 const folder = process.env.SCREENSHOTS ?? 'screenshots'
@@ -33,11 +34,12 @@ for (const theme of ['light', 'dark'] as const) {
       const product = await stage.api.product(40, { supplier_id: supplier.id, name: 'Stoneware mug', product_code: unique('MUG').toUpperCase(), category: 'Kitchen', price_buy: 4.2, price_sell: 9.5 })
       for (const quantity of [3, 5, 2]) await stage.api.order(customer.id, product.id, quantity)
       const order = await stage.api.order(customer.id, product.id, 24)
+      await setRole(stage.username, 'admin')
       await signIn(page, stage)
       await shot('dashboard')
       const views: Record<string, string> = {
         products: '/products', product: `/products/${product.id}`, suppliers: '/suppliers', supplier: `/suppliers/${supplier.id}`, customers: '/customers',
-        customer: `/customers/${customer.id}`, storages: '/storages', procurements: '/procurements', orders: '/orders', order: `/orders/${order.id}`, import: '/import?kind=stock',
+        customer: `/customers/${customer.id}`, storages: '/storages', procurements: '/procurements', orders: '/orders', order: `/orders/${order.id}`, import: '/import?kind=stock', users: '/users',
       }
       for (const [name, path] of Object.entries(views)) {
         await page.goto(path)

@@ -44,7 +44,7 @@ test('a token the server no longer takes leads to sign-in, and back to the form 
 test('the end of the session is announced, and the session renewed without leaving the page', async ({ page, stage }) => {
   await page.clock.install()
   await signIn(page, stage)
-  await page.goto('/import')
+  await page.goto('/operations')
   await expect(page.getByText('Your session ends in')).toHaveCount(0)
   await page.clock.fastForward('05:52:00')
   await expect(page.getByText(/Your session ends in [78]:/)).toBeVisible()
@@ -52,7 +52,7 @@ test('the end of the session is announced, and the session renewed without leavi
   await page.getByLabel('Password', { exact: true }).fill(stage.password)
   await page.getByRole('dialog').getByRole('button', { name: 'Stay signed in' }).click()
   await expect(page.getByText('Signed in for another 6 hours')).toBeVisible()
-  await expect(page).toHaveURL(/\/import/)
+  await expect(page).toHaveURL(/\/operations/)
 })
 
 test('offline and back: it says so, keeps what is typed, and catches up', async ({ page, context, signedIn }) => {

@@ -1,4 +1,5 @@
 import { expect, test as base, type APIRequestContext, type Page } from '@playwright/test'
+import { setRole } from './system'
 
 /** A fresh user per test, and the API at hand to set the stage. */
 export interface Stage {
@@ -67,9 +68,20 @@ export async function newStage(request: APIRequestContext): Promise<Stage> {
   return { username, password, token: api.token, api }
 }
 
-export const test = base.extend<{ stage: Stage; signedIn: Stage }>({
+export const test = base.extend<{ stage: Stage; signedIn: Stage; manager: Stage; admin: Stage }>({
   stage: async ({ request }, use) => use(await newStage(request)),
   signedIn: async ({ page, stage }, use) => {
+    await signIn(page, stage)
+    await use(stage)
+  },
+  /** Signed in with more rights than those who register have; only an operator can give them. */
+  manager: async ({ page, stage }, use) => {
+    await setRole(stage.username, 'manager')
+    await signIn(page, stage)
+    await use(stage)
+  },
+  admin: async ({ page, stage }, use) => {
+    await setRole(stage.username, 'admin')
     await signIn(page, stage)
     await use(stage)
   },

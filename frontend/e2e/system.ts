@@ -15,7 +15,7 @@ const port = (server: 'mysql' | 'redis'): string => String((JSON.parse(readFileS
 export async function inventory<T>(...args: string[]): Promise<T> {
   // Playwright tells its children to write in colours.
   const env = { ...process.env, FORCE_COLOR: undefined, NO_COLOR: '1' }
-  const { stdout } = await run(python, ['-m', 'infra.cli.main', '--run-dir', runDir ?? '', ...args, '--json'], { cwd: project, env })
+  const { stdout } = await run(python, ['-m', 'infra.cli.main', ...(runDir ? ['--run-dir', runDir] : []), ...args, '--json'], { cwd: project, env })
   return JSON.parse(stdout) as T
 }
 

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import { expect, signIn, test } from './session'
-import { redis, runDir, setRole, sql } from './system'
+import { expect, test } from './session'
+import { redis, runDir, sql } from './system'
 
 test.skip(!runDir, 'RUN_DIR names no instance to make trouble in')
 const shots = process.env.SCREENSHOTS
@@ -11,13 +11,11 @@ interface Letter {
   failed_at: string
 }
 
-test('a dead letter is seen with its reason, and replayed by a manager; failing again, it comes back', async ({ page, stage }) => {
+test('a dead letter is seen with its reason, and replayed by a manager; failing again, it comes back', async ({ page, manager }) => {
   test.setTimeout(90_000)
-  await setRole(stage.username, 'manager')
-  await signIn(page, stage)
-  const product = await stage.api.product(5)
+  const product = await manager.api.product(5)
   const event = { event_id: randomUUID(), event_type: 'procurement_stock_in', trace_id: randomUUID(), procurement_id: 1, product_id: product.id, quantity: -7 }
-  const letter = async (): Promise<Letter | undefined> => (await stage.api.call<{ dead_letters: Letter[] }>('GET', '/api/system/dead-letters?replayed=false&limit=500')).dead_letters.find((one) => one.event_id === event.event_id)
+  const letter = async (): Promise<Letter | undefined> => (await manager.api.call<{ dead_letters: Letter[] }>('GET', '/api/system/dead-letters?replayed=false&limit=500')).dead_letters.find((one) => one.event_id === event.event_id)
   await page.goto('/operations')
   await expect(page.getByRole('heading', { name: 'Dead letters' })).toBeVisible()
   try {
@@ -41,7 +39,7 @@ test('a dead letter is seen with its reason, and replayed by a manager; failing 
     const second = await letter()
     expect(second?.id).toBe(first?.id)
     expect(Date.parse(second?.failed_at ?? '')).toBeGreaterThan(Date.parse(first?.failed_at ?? ''))
-    expect(await stage.api.stock(product.id)).toBe(5)
+    expect(await manager.api.stock(product.id)).toBe(5)
   } finally {
     for (const table of ['outbox', 'delivery_failures', 'dead_letters']) await sql(`DELETE FROM ${table} WHERE event_id = %s`, [event.event_id])
   }

@@ -1,4 +1,5 @@
 import { createRouter, createWebHistory, type RouteRecordRaw } from 'vue-router'
+import type { Role } from './api/types'
 import { useSession } from './stores/session'
 import { t } from './texts'
 
@@ -6,6 +7,8 @@ declare module 'vue-router' {
   interface RouteMeta {
     title?: string
     public?: boolean
+    /** Whom there is something to do for; others are led to the dashboard. */
+    needs?: Role
   }
 }
 
@@ -28,7 +31,8 @@ export const routes: RouteRecordRaw[] = [
       { path: 'orders', name: 'orders', component: () => import('./pages/orders/OrdersPage.vue'), meta: { title: t.nav.orders } },
       { path: 'orders/:id(\\d+)', name: 'order', component: () => import('./pages/orders/OrderPage.vue'), meta: { title: t.nav.orders } },
       { path: 'operations', name: 'operations', component: () => import('./pages/operations/OperationsPage.vue'), meta: { title: t.nav.operations } },
-      { path: 'import', name: 'import', component: () => import('./pages/transfer/ImportPage.vue'), meta: { title: t.nav.import } },
+      { path: 'import', name: 'import', component: () => import('./pages/transfer/ImportPage.vue'), meta: { title: t.nav.import, needs: 'manager' } },
+      { path: 'users', name: 'users', component: () => import('./pages/users/UsersPage.vue'), meta: { title: t.nav.users, needs: 'admin' } },
       { path: ':path(.*)*', name: 'not-found', component: () => import('./pages/NotFoundPage.vue'), meta: { title: t.errors.notFoundTitle } },
     ],
   },
@@ -50,6 +54,7 @@ export function createPageRouter() {
     const session = useSession()
     if (!to.meta.public && !session.signedIn) return { name: 'login', query: to.fullPath === '/' ? {} : { next: to.fullPath } }
     if (to.meta.public && session.signedIn) return safeNext(to.query.next)
+    if (to.meta.needs && !session.may(to.meta.needs)) return { name: 'dashboard' }
     return true
   })
 

@@ -9,7 +9,7 @@ export const t = {
     main: 'Main', skip: 'Skip to content', close: 'Close menu', more: 'More',
     trade: 'Trade', warehouse: 'Warehouse', people: 'Contacts', system: 'System',
     dashboard: 'Dashboard', orders: 'Orders', procurements: 'Procurements', procurementsShort: 'Procure', products: 'Products', storages: 'Storages',
-    customers: 'Customers', suppliers: 'Suppliers', operations: 'Operations', import: 'Import',
+    customers: 'Customers', suppliers: 'Suppliers', operations: 'Operations', import: 'Import', users: 'Users',
   },
   actions: {
     add: 'Add', cancel: 'Cancel', save: 'Save', edit: 'Edit', remove: 'Delete', close: 'Close', retry: 'Try again', undo: 'Undo',
@@ -35,6 +35,9 @@ export const t = {
     invalid_credentials: 'That name and password do not match.',
     order_rejected: 'A rejected order cannot be cancelled: it never took any stock.',
     too_many_requests: 'That was too quick. Wait a moment and try again.',
+    access_denied: 'Your role does not allow that. An admin can change it.',
+    user_disabled: 'This account is disabled. Ask an admin.',
+    last_admin: 'Somebody has to stay admin: make another user one first.',
   },
   live: {
     live: 'Live', connecting: 'Connecting', polling: 'Every 5 s', offline: 'Offline',
@@ -117,6 +120,14 @@ export const t = {
     title: 'Procurements', new: 'New procurement', empty: 'No procurements yet', emptyHint: 'Buy the first stock: a product, a quantity.', submit: 'Buy', submitting: 'Buying…',
     done: (id: number) => `Procurement ${id} taken`, becomes: (from: string, to: string) => `${from} in stock, then ${to}`,
   },
+  users: {
+    title: 'Users', search: 'Search name or email', empty: 'No users', registered: 'Registered', role: 'Role', roleOf: (name: string) => `Role of ${name}`, active: 'Active', disabled: 'Disabled', you: 'you', disabledOnly: 'Disabled only',
+    roles: { viewer: 'Viewer', clerk: 'Clerk', manager: 'Manager', admin: 'Admin' },
+    hint: 'Viewers read, clerks do the day’s work, managers also import, correct in bulk and replay, admins also decide about users.',
+    disable: 'Disable', enable: 'Enable', disableTitle: (name: string) => `Disable ${name}?`, disableHint: 'They are signed out everywhere within half a minute, and cannot sign in until they are enabled again.', refused: (name: string) => `${name} cannot be disabled`,
+    isNow: (name: string, role: string) => `${name} is ${role} now`, disabledNow: (name: string) => `${name} is disabled`, enabledNow: (name: string) => `${name} may sign in again`, soon: 'It takes effect within half a minute.',
+    changePassword: 'Change password', current: 'Current password', next: 'New password', passwordHint: 'You stay signed in here, and are signed out everywhere else.', passwordChanged: 'Password changed',
+  },
   operations: {
     title: 'Operations', ok: 'All is well', degraded: 'Something limps', down: 'Something is down', unknown: 'Not known', services: 'Services', consumers: 'Consumers', cache: 'Cache', deadLetters: 'Dead letters', topology: 'Who tells whom what', topologyHint: 'Messages move as they are published',
     database: 'Database', warm: 'Cache', isWarm: 'warm', isCold: 'cold', lag: 'Lag', restarts: 'Restarts', hitRate: 'Hit rate', keys: 'Keys', memory: 'Memory', evicted: 'Evicted',
@@ -130,7 +141,7 @@ export const t = {
     ready: (n: number) => `${formatNumber(n)} ready`, wrong: (n: number) => plural(n, 'row with an error', 'rows with errors'), line: 'Line', send: (n: number) => `Import ${plural(n, 'row', 'rows')}`, checking: 'Checking…', importing: (done: number, all: number) => `${formatNumber(done)} of ${formatNumber(all)}`,
     done: (n: number) => `${plural(n, 'row', 'rows')} imported`, failed: (n: number) => `${plural(n, 'row', 'rows')} failed`, doneHint: 'Importing this very file again changes nothing twice.', another: 'Another file', downloadErrors: 'Download the rows that failed', onlyErrors: 'Errors only',
     deltaHint: 'Stock is moved, never overwritten: each row adds to or takes from what is there when it arrives.', missingColumn: (name: string) => `The column “${name}” is missing.`, emptyFile: 'The file has no rows.', notRead: 'This file could not be read as CSV.', tooMany: (n: number) => `At most ${formatNumber(n)} rows at a time.`, willCreate: 'new', willUpdate: 'change', willMove: 'move',
-    errors: { required: (c: string) => `${c} is missing`, number: (c: string) => `${c} is no number`, ambiguous: (c: string) => `${c} may mean a thousand or one: write it without a comma`, negative: (c: string) => `${c} is below zero`, long: (c: string, n: number) => `${c} is longer than ${n}`, unknownSupplier: (n: string) => `no supplier is called “${n}”`, unknownProduct: (n: string) => `no product has the code “${n}”`, reason: (list: string) => `reason must be one of ${list}`, zero: 'delta is zero', duplicate: (line: number) => `same as line ${line}`, ambiguousSupplier: (n: string) => `several suppliers are called “${n}”`, noStorage: 'has no stock record yet', short: (n: string) => `would fall below zero: only ${n} in stock` },
+    errors: { required: (c: string) => `${c} is missing`, number: (c: string) => `${c} is no number`, ambiguous: (c: string) => `${c} may mean a thousand or one: write it without a comma`, negative: (c: string) => `${c} is below zero`, long: (c: string, n: number) => `${c} is longer than ${n}`, unknownSupplier: (n: string) => `no supplier is called “${n}”`, unknownProduct: (n: string) => `no product has the code “${n}”`, reason: (list: string) => `reason must be one of ${list}`, zero: 'delta is zero', duplicate: (line: number) => `same as line ${line}`, ambiguousSupplier: (n: string) => `several suppliers are called “${n}”`, short: (n: string) => `would fall below zero: only ${n} in stock` },
     exporting: (done: number, all: number) => `Exporting ${formatNumber(done)} of ${formatNumber(all)}`, exported: (n: number) => `${plural(n, 'row', 'rows')} exported`, exportFailed: 'The export stopped', result: 'Result', state: { ready: 'ready', sent: 'done', failed: 'failed' },
   },
   events: {

@@ -26,11 +26,10 @@ def create_customer() -> Response:
     return app.create(lambda session: service.create_customer(session, new), location="/api/customers")
 
 
-@app.route("/api/customers/import", methods=["POST"], role=Role.MANAGER, body=CustomerImport, answers=ImportOutcome, repeatable=True)
+@app.route("/api/customers/import", methods=["POST"], role=Role.MANAGER, body=CustomerImport, answers=ImportOutcome)
 def import_customers() -> Response:
     """New customers, and changes of those that rows name by their ids, up to 500 at once."""
-    rows = app.body(CustomerImport).customers
-    return app.change_once(lambda session: service.import_customers(session, rows))
+    return app.change_each_once(app.body(CustomerImport).customers, service.import_customers)
 
 
 @app.route("/api/customers/city/{city}", methods=["GET"], query=CustomerQuery, answers=Listing("customers", CustomerOut))

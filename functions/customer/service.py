@@ -56,21 +56,17 @@ def update_customer(session: Session, customer_id: int, new: CustomerIn) -> dict
     return _changed(session, "customer_updated", customer)
 
 
-def import_customers(session: Session, rows: Sequence[CustomerRow]) -> dict[str, Any]:
+def import_customers(session: Session, rows: Sequence[CustomerRow]) -> list[dict[str, Any]]:
     """New customers, and new fields for those that rows name by their ids; each row with its outcome."""
     known = repository.lock_many(session, [row.id for row in rows if row.id])
     taken = [_take(known, row) for row in rows]
     repository.write(session, [customer for customer in taken if customer])
     words = ["created" if row.id is None else "updated" for row in rows]
     _all_changed(session, [(f"customer_{word}", customer) for word, customer in zip(words, taken, strict=True) if customer])
-    return {
-        "rows": [
-            done(word, customer.id)
-            if customer
-            else refused("customer_not_found", f"there is no customer {row.id}, or an earlier row names it")
-            for row, word, customer in zip(rows, words, taken, strict=True)
-        ]
-    }
+    return [
+        done(word, customer.id) if customer else refused("customer_not_found", f"there is no customer {row.id}, or an earlier row names it")
+        for row, word, customer in zip(rows, words, taken, strict=True)
+    ]
 
 
 def delete_customer(session: Session, customer_id: int) -> None:
@@ -90,7 +86,7 @@ def delete_customer(session: Session, customer_id: int) -> None:
 
 def _take(known: dict[int, Customer], row: CustomerRow) -> Customer | None:
     """The customer that a row makes or changes; None where there is none, or a row before was about it."""
-    fields = row.model_dump(exclude={"id"})
+    fields = row.model_dump(exclude={"id", "key"})
     if row.id is None:
         return Customer(**fields)
     customer = known.pop(row.id, None)

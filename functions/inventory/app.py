@@ -61,18 +61,10 @@ def reconcile() -> dict[str, Any]:
     return service.reconcile(app.query(ReconcileQuery))
 
 
-@app.route(
-    "/api/inventory/corrections",
-    methods=["POST"],
-    role=Role.MANAGER,
-    body=StockCorrections,
-    answers=CorrectionsOutcome,
-    repeatable=True,
-)
+@app.route("/api/inventory/corrections", methods=["POST"], role=Role.MANAGER, body=StockCorrections, answers=CorrectionsOutcome)
 def correct_stock() -> Response:
     """Changes of many products' stock, up to 500 at once, done one after the other."""
-    corrections = app.body(StockCorrections).corrections
-    return app.change_once(lambda session: service.correct_stock(session, corrections))
+    return app.change_each_once(app.body(StockCorrections).corrections, service.correct_stock)
 
 
 @app.route("/api/inventory/product/{product_id}", methods=["GET"], query=MomentQuery, answers=StoredProduct)

@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from common.fields import MAX_ID, Delta, Id, Money, Number, Payload, Shape, StockLevel, UtcMoment, text
-from common.importing import Rows
+from common.importing import KeyedRow, Rows
 from common.paging import MAX_LIMIT, IdList, ListQuery, TextList
 
 Reason = Literal["opening", "procurement", "order", "cancellation", "return", "correction", "damage", "count"]
@@ -48,7 +48,7 @@ class StockChange(Payload):
         return self
 
 
-class StockCorrection(StockChange):
+class StockCorrection(StockChange, KeyedRow):
     """A manual change of one product's stock among others."""
 
     product_id: Id

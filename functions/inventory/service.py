@@ -105,7 +105,7 @@ def change_storage(session: Session, storage_id: int, change: StockChange) -> di
     return _document(book.storage(product_id))
 
 
-def correct_stock(session: Session, corrections: Sequence[StockCorrection]) -> dict[str, Any]:
+def correct_stock(session: Session, corrections: Sequence[StockCorrection]) -> list[dict[str, Any]]:
     """Change the stock of many products by hand, one change after the other; each with its outcome."""
     product_ids = {correction.product_id for correction in corrections}
     unknown: frozenset[int] = frozenset()
@@ -116,7 +116,7 @@ def correct_stock(session: Session, corrections: Sequence[StockCorrection]) -> d
         book = StockBook(session, product_ids - unknown)
     rows = [_correct(book, unknown, correction) for correction in corrections]
     book.write()
-    return {"rows": rows}
+    return rows
 
 
 def list_movements(query: MovementQuery) -> dict[str, Any]:

@@ -26,11 +26,10 @@ def create_product() -> Response:
     return app.create(lambda session: service.create_product(session, new), location="/api/products")
 
 
-@app.route("/api/products/import", methods=["POST"], role=Role.MANAGER, body=ProductImport, answers=ImportOutcome, repeatable=True)
+@app.route("/api/products/import", methods=["POST"], role=Role.MANAGER, body=ProductImport, answers=ImportOutcome)
 def import_products() -> Response:
     """New products, and changes of those whose codes exist, up to 500 at once."""
-    rows = app.body(ProductImport).products
-    return app.change_once(lambda session: service.import_products(session, rows))
+    return app.change_each_once(app.body(ProductImport).products, service.import_products)
 
 
 @app.route("/api/products/{product_id}", methods=["GET"], answers=SuppliedProduct)

@@ -3,7 +3,7 @@
 from typing import Annotated, ClassVar
 
 from common.fields import Id, Money, Payload, Shape, text
-from common.importing import Rows
+from common.importing import KeyedRow, Rows
 from common.paging import IdList, ListQuery
 
 
@@ -19,10 +19,14 @@ class ProductIn(Payload):
     supplier_id: Id
 
 
-class ProductImport(Payload):
-    """Many products at once: each changes the product of its code, or is a new one."""
+class ProductRow(ProductIn, KeyedRow):
+    """A row of an import: the product of that code with new fields, or a new one."""
 
-    products: Annotated[list[ProductIn], Rows]
+
+class ProductImport(Payload):
+    """Many products at once."""
+
+    products: Annotated[list[ProductRow], Rows]
 
 
 class ProductOut(Shape):

@@ -15,7 +15,7 @@ from common.paging import page_document
 from common.services import Directory
 from product import repository
 from product.models import Product
-from product.schemas import ProductIn, ProductOut, ProductQuery
+from product.schemas import ProductIn, ProductOut, ProductQuery, ProductRow
 
 _CACHE = EntityCache("product")
 suppliers = Directory("supplier", "suppliers")
@@ -70,7 +70,7 @@ def update_product(session: Session, product_id: int, new: ProductIn) -> dict[st
     return _changed(session, "product_updated", product) | {"supplier": supplier}
 
 
-def import_products(session: Session, rows: Sequence[ProductIn]) -> dict[str, Any]:
+def import_products(session: Session, rows: Sequence[ProductRow]) -> list[dict[str, Any]]:
     """Products of codes that are new, and new fields for those that exist; each row with its outcome.
 
     Raises ConflictError where one of the codes was taken, or one of the suppliers deleted, in the same moment: then nothing is done.
@@ -84,10 +84,10 @@ def import_products(session: Session, rows: Sequence[ProductIn]) -> dict[str, An
             taken.append(refused("supplier_not_found", f"there is no supplier {row.supplier_id}"))
         elif row.product_code in new:
             new.remove(row.product_code)
-            taken.append(Product(**row.model_dump()))
+            taken.append(Product(**row.model_dump(exclude={"key"})))
         elif row.product_code in known:
             product = known.pop(row.product_code)
-            _update(product, row.model_dump())
+            _update(product, row.model_dump(exclude={"key"}))
             taken.append(product)
         else:
             taken.append(refused("product_code_taken", f"an earlier row is about {row.product_code}"))
@@ -100,7 +100,7 @@ def import_products(session: Session, rows: Sequence[ProductIn]) -> dict[str, An
         raise ConflictError("somebody else changed some of these in the same moment", code="import_conflict") from error
     _all_changed(session, [(f"product_{word}", product) for word, product in zip(words, products, strict=True)])
     outcomes = (done(word, product.id) for word, product in zip(words, products, strict=True))
-    return {"rows": [next(outcomes) if isinstance(row, Product) else row for row in taken]}
+    return [next(outcomes) if isinstance(row, Product) else row for row in taken]
 
 
 def delete_product(session: Session, product_id: int) -> None:

@@ -26,11 +26,10 @@ def create_supplier() -> Response:
     return app.create(lambda session: service.create_supplier(session, new), location="/api/suppliers")
 
 
-@app.route("/api/suppliers/import", methods=["POST"], role=Role.MANAGER, body=SupplierImport, answers=ImportOutcome, repeatable=True)
+@app.route("/api/suppliers/import", methods=["POST"], role=Role.MANAGER, body=SupplierImport, answers=ImportOutcome)
 def import_suppliers() -> Response:
     """New suppliers, and changes of those that rows name by their ids, up to 500 at once."""
-    rows = app.body(SupplierImport).suppliers
-    return app.change_once(lambda session: service.import_suppliers(session, rows))
+    return app.change_each_once(app.body(SupplierImport).suppliers, service.import_suppliers)
 
 
 @app.route("/api/suppliers/city/{city}", methods=["GET"], query=SupplierQuery, answers=Listing("suppliers", SupplierOut))

@@ -3,7 +3,7 @@
 from typing import Annotated, ClassVar
 
 from common.fields import Id, Payload, Shape, text
-from common.importing import Rows
+from common.importing import KeyedRow, Rows
 from common.paging import IdList, ListQuery
 
 
@@ -16,7 +16,7 @@ class SupplierIn(Payload):
     contact_person: text(200)
 
 
-class SupplierRow(SupplierIn):
+class SupplierRow(SupplierIn, KeyedRow):
     """A row of an import: the supplier of that id with new fields, or a new one."""
 
     id: Id | None = None

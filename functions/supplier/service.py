@@ -56,21 +56,17 @@ def update_supplier(session: Session, supplier_id: int, new: SupplierIn) -> dict
     return _changed(session, "supplier_updated", supplier)
 
 
-def import_suppliers(session: Session, rows: Sequence[SupplierRow]) -> dict[str, Any]:
+def import_suppliers(session: Session, rows: Sequence[SupplierRow]) -> list[dict[str, Any]]:
     """New suppliers, and new fields for those that rows name by their ids; each row with its outcome."""
     known = repository.lock_many(session, [row.id for row in rows if row.id])
     taken = [_take(known, row) for row in rows]
     repository.write(session, [supplier for supplier in taken if supplier])
     words = ["created" if row.id is None else "updated" for row in rows]
     _all_changed(session, [(f"supplier_{word}", supplier) for word, supplier in zip(words, taken, strict=True) if supplier])
-    return {
-        "rows": [
-            done(word, supplier.id)
-            if supplier
-            else refused("supplier_not_found", f"there is no supplier {row.id}, or an earlier row names it")
-            for row, word, supplier in zip(rows, words, taken, strict=True)
-        ]
-    }
+    return [
+        done(word, supplier.id) if supplier else refused("supplier_not_found", f"there is no supplier {row.id}, or an earlier row names it")
+        for row, word, supplier in zip(rows, words, taken, strict=True)
+    ]
 
 
 def delete_supplier(session: Session, supplier_id: int) -> None:
@@ -90,7 +86,7 @@ def delete_supplier(session: Session, supplier_id: int) -> None:
 
 def _take(known: dict[int, Supplier], row: SupplierRow) -> Supplier | None:
     """The supplier that a row makes or changes; None where there is none, or a row before was about it."""
-    fields = row.model_dump(exclude={"id"})
+    fields = row.model_dump(exclude={"id", "key"})
     if row.id is None:
         return Supplier(**fields)
     supplier = known.pop(row.id, None)

@@ -59,7 +59,7 @@ function withKey(options: { idempotencyKey?: string; signal?: AbortSignal }): Ax
   return { signal: options.signal, headers: options.idempotencyKey ? { 'Idempotency-Key': options.idempotencyKey } : {} }
 }
 
-export type Plural = 'products' | 'suppliers' | 'customers' | 'inventory' | 'procurements' | 'orders' | 'movements' | 'alerts' | 'events' | 'dead_letters'
+export type Plural = 'products' | 'suppliers' | 'customers' | 'inventory' | 'procurements' | 'orders' | 'movements' | 'alerts' | 'events' | 'dead_letters' | 'users'
 
 export type ListAnswer<T> = PageInfo & { items: T[] }
 

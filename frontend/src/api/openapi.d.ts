@@ -1276,6 +1276,11 @@ export interface components {
          * @description A row of an import: the customer of that id with new fields, or a new one.
          */
         CustomerRow: {
+            /**
+             * Key
+             * @default null
+             */
+            key: string | null;
             /** Name */
             name: string;
             /** City */
@@ -1745,17 +1750,42 @@ export interface components {
         };
         /**
          * ProductImport
-         * @description Many products at once: each changes the product of its code, or is a new one.
+         * @description Many products at once.
          */
         ProductImport: {
             /** Products */
-            products: components["schemas"]["ProductIn"][];
+            products: components["schemas"]["ProductRow"][];
         };
         /**
          * ProductIn
          * @description A product as clients write it.
          */
         ProductIn: {
+            /** Product Code */
+            product_code: string;
+            /** Name */
+            name: string;
+            /** Category */
+            category: string;
+            /** Price Buy */
+            price_buy: number;
+            /** Price Sell */
+            price_sell: number;
+            /** Measure Unit */
+            measure_unit: string;
+            /** Supplier Id */
+            supplier_id: number;
+        };
+        /**
+         * ProductRow
+         * @description A row of an import: the product of that code with new fields, or a new one.
+         */
+        ProductRow: {
+            /**
+             * Key
+             * @default null
+             */
+            key: string | null;
             /** Product Code */
             product_code: string;
             /** Name */
@@ -1970,6 +2000,11 @@ export interface components {
          */
         StockCorrection: {
             /**
+             * Key
+             * @default null
+             */
+            key: string | null;
+            /**
              * Quantity
              * @default null
              */
@@ -2146,6 +2181,11 @@ export interface components {
          * @description A row of an import: the supplier of that id with new fields, or a new one.
          */
         SupplierRow: {
+            /**
+             * Key
+             * @default null
+             */
+            key: string | null;
             /** Name */
             name: string;
             /** City */
@@ -2717,10 +2757,7 @@ export interface operations {
     import_customers: {
         parameters: {
             query?: never;
-            header?: {
-                /** @description Repeating the request with the same key does nothing new and answers the same. */
-                "Idempotency-Key"?: string;
-            };
+            header?: never;
             path?: never;
             cookie?: never;
         };
@@ -2967,10 +3004,7 @@ export interface operations {
     correct_stock: {
         parameters: {
             query?: never;
-            header?: {
-                /** @description Repeating the request with the same key does nothing new and answers the same. */
-                "Idempotency-Key"?: string;
-            };
+            header?: never;
             path?: never;
             cookie?: never;
         };
@@ -3911,10 +3945,7 @@ export interface operations {
     import_products: {
         parameters: {
             query?: never;
-            header?: {
-                /** @description Repeating the request with the same key does nothing new and answers the same. */
-                "Idempotency-Key"?: string;
-            };
+            header?: never;
             path?: never;
             cookie?: never;
         };
@@ -4171,10 +4202,7 @@ export interface operations {
     import_suppliers: {
         parameters: {
             query?: never;
-            header?: {
-                /** @description Repeating the request with the same key does nothing new and answers the same. */
-                "Idempotency-Key"?: string;
-            };
+            header?: never;
             path?: never;
             cookie?: never;
         };

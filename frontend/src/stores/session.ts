@@ -68,6 +68,11 @@ export const useSession = defineStore('session', () => {
     await login(username, password)
   }
 
+  /** Everywhere else the user is signed out. */
+  async function changePassword(current: string, next: string): Promise<void> {
+    keep(await post<Kept>('/api/auth/password', { current_password: current, new_password: next }))
+  }
+
   /** The role may have been changed by an admin since. */
   async function refresh(): Promise<void> {
     const known = await get<User>('/api/auth/me')
@@ -85,5 +90,5 @@ export const useSession = defineStore('session', () => {
     sessionStorage.removeItem(KEY)
   }
 
-  return { token, user, signedIn, endsAt, secondsLeft, endsSoon, may, login, register, refresh, signOut, forget }
+  return { token, user, signedIn, endsAt, secondsLeft, endsSoon, may, login, register, changePassword, refresh, signOut, forget }
 })

@@ -1,5 +1,6 @@
-import { expect, it } from 'vitest'
-import { each, fingerprint, KINDS, toRows } from './importKinds'
+import { expect, it, vi } from 'vitest'
+import * as client from '@/api/client'
+import { each, fingerprint, KINDS, sendBlock, toRows, type ImportRow } from './importKinds'
 
 it('names what is wrong with each row by itself', () => {
   const { rows, missing } = toRows(KINDS.stock, [
@@ -50,4 +51,17 @@ it('does all, never more than so many at once', async () => {
   })
   expect(most).toBe(2)
   expect(done).toHaveLength(5)
+})
+
+it('sends rows under keys made of the file and their lines, and notes what became of each', async () => {
+  const row = (line: number): ImportRow => ({ line, cells: {}, errors: [], action: 'move', body: { product_id: line, delta: 1 }, state: 'ready', failure: '' })
+  const rows = [row(2), row(5)]
+  const post = vi.spyOn(client, 'post').mockResolvedValue({ rows: [{ outcome: 'moved', detail: null }, { outcome: 'refused', detail: 'only 3 in stock' }] })
+  await sendBlock(KINDS.stock, rows, 'print')
+  expect(post).toHaveBeenCalledWith('/api/inventory/corrections', { corrections: [{ product_id: 2, delta: 1, key: 'print-2' }, { product_id: 5, delta: 1, key: 'print-5' }] })
+  expect(rows.map(({ state, failure }) => [state, failure])).toEqual([['sent', ''], ['failed', 'only 3 in stock']])
+  post.mockRejectedValue(new Error('away'))
+  const [refused] = rows.slice(1)
+  if (refused) await sendBlock(KINDS.stock, [refused], 'print')
+  expect(refused?.state).toBe('failed')
 })

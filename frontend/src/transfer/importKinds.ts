@@ -1,5 +1,6 @@
-import { list, post, put } from '@/api/client'
-import type { ManualReason, Product, Storage, Supplier } from '@/api/types'
+import { list, post } from '@/api/client'
+import { messageOf } from '@/api/problem'
+import type { ManualReason, Product, RowOutcome, Storage, Supplier } from '@/api/types'
 import { formatNumber, isAmbiguous, parsePlainNumber } from '@/format'
 import { storagesOf } from '@/pages/products/api'
 import { t } from '@/texts'
@@ -13,17 +14,20 @@ export interface ImportRow {
   errors: string[]
   /** What importing it will do, once it is known. */
   action: 'create' | 'update' | 'move' | null
-  /** The request, where the row has no error. */
-  send: ((idempotencyKey: string) => Promise<unknown>) | null
+  /** What is sent of it, where the row has no error. */
+  body: Record<string, unknown> | null
   state: 'ready' | 'sent' | 'failed'
   failure: string
 }
 
 export interface KindOfImport {
+  /** Where many rows are sent at once, and their name there. */
+  path: string
+  rows: string
   columns: { name: string; required: boolean; example: string; maxLength?: number }[]
   /** What a row's own cells say is wrong. */
   check: (cells: Record<string, string>) => string[]
-  /** What the system says: looks up what rows name, and prepares their requests. */
+  /** What the system says: looks up what rows name, and prepares what is sent of them. */
   resolve: (rows: ImportRow[], signal: AbortSignal) => Promise<void>
   /** Rows of the same key are the same thing twice. */
   identity?: (cells: Record<string, string>) => string
@@ -76,6 +80,8 @@ function checkPrice(name: string, cells: Record<string, string>): string[] {
 
 function contacts(kind: 'suppliers' | 'customers'): KindOfImport {
   return {
+    path: `/api/${kind}/import`,
+    rows: kind,
     columns: [
       { name: 'id', required: false, example: '' },
       { name: 'name', required: true, example: 'Alder & Sons', maxLength: 200 },
@@ -88,9 +94,8 @@ function contacts(kind: 'suppliers' | 'customers'): KindOfImport {
     resolve: async (rows) => {
       for (const row of rows) {
         const { name = '', city = '', address = '', contact_person = '', id } = row.cells
-        const body = { name, city, address, contact_person }
         row.action = id ? 'update' : 'create'
-        row.send = (idempotencyKey) => (id ? put(`/api/${kind}/${id}`, body) : post(`/api/${kind}`, body, { idempotencyKey }))
+        row.body = { name, city, address, contact_person, ...(id ? { id: Number(id) } : {}) }
       }
     },
   }
@@ -98,6 +103,8 @@ function contacts(kind: 'suppliers' | 'customers'): KindOfImport {
 
 export const KINDS: Record<ImportKind, KindOfImport> = {
   products: {
+    path: '/api/products/import',
+    rows: 'products',
     columns: [
       { name: 'product_code', required: true, example: 'L-100', maxLength: 64 },
       { name: 'name', required: true, example: 'Lantern', maxLength: 255 },
@@ -123,13 +130,11 @@ export const KINDS: Record<ImportKind, KindOfImport> = {
         else if (found.length > 1) row.errors.push(t.io.errors.ambiguousSupplier(name))
         else {
           const { product_code = '', name: productName = '', category = '', measure_unit = '' } = row.cells
-          const body = {
+          row.body = {
             product_code, name: productName, category, measure_unit, supplier_id: supplier.id,
             price_buy: parsePlainNumber(row.cells.price_buy ?? '') ?? 0, price_sell: parsePlainNumber(row.cells.price_sell ?? '') ?? 0,
           }
-          const known = existing.get(product_code)
-          row.action = known ? 'update' : 'create'
-          row.send = (idempotencyKey) => (known ? put(`/api/products/${known.id}`, body) : post('/api/products', body, { idempotencyKey }))
+          row.action = existing.get(product_code) ? 'update' : 'create'
         }
       }
     },
@@ -137,6 +142,8 @@ export const KINDS: Record<ImportKind, KindOfImport> = {
   suppliers: contacts('suppliers'),
   customers: contacts('customers'),
   stock: {
+    path: '/api/inventory/corrections',
+    rows: 'corrections',
     columns: [
       { name: 'product_code', required: true, example: 'L-100' },
       { name: 'delta', required: true, example: '-3' },
@@ -164,15 +171,12 @@ export const KINDS: Record<ImportKind, KindOfImport> = {
           row.errors.push(t.io.errors.unknownProduct(row.cells.product_code ?? ''))
           continue
         }
-        const storage = storages.get(product.id)
         const before = expected.get(product.id) ?? 0
         if (before + delta < 0) row.errors.push(t.io.errors.short(formatNumber(before)))
-        else if (!storage) row.errors.push(t.io.errors.noStorage)
         else {
           expected.set(product.id, before + delta)
-          const body = { delta, reason: row.cells.reason, ...(row.cells.reference ? { reference: row.cells.reference } : {}) }
           row.action = 'move'
-          row.send = (idempotencyKey) => put(`/api/inventory/${storage.id}`, body, { idempotencyKey })
+          row.body = { product_id: product.id, delta, reason: row.cells.reason, ...(row.cells.reference ? { reference: row.cells.reference } : {}) }
         }
       }
     },
@@ -180,6 +184,27 @@ export const KINDS: Record<ImportKind, KindOfImport> = {
 }
 
 export const MAX_ROWS = 5000
+/** Rows are sent so many at a time. */
+export const BLOCK = 200
+
+/** Send rows, and note what became of each. Each under a key made of the file and its line: a file sent twice, or half and again, changes nothing twice. */
+export async function sendBlock(kind: KindOfImport, block: ImportRow[], print: string): Promise<void> {
+  const rows = block.map((row) => ({ ...row.body, key: `${print}-${row.line}` }))
+  try {
+    const answer = await post<{ rows: Pick<RowOutcome, 'outcome' | 'detail'>[] }>(kind.path, { [kind.rows]: rows })
+    answer.rows.forEach((outcome, index) => {
+      const row = block[index]
+      if (!row) return
+      row.state = outcome.outcome === 'refused' ? 'failed' : 'sent'
+      row.failure = outcome.detail ?? ''
+    })
+  } catch (error) {
+    for (const row of block) {
+      row.state = 'failed'
+      row.failure = messageOf(error)
+    }
+  }
+}
 
 /** Rows with what is wrong with each by itself: missing, misspelt, doubled. `missing` names columns the file lacks. */
 export function toRows(kind: KindOfImport, records: Record<string, string>[]): { rows: ImportRow[]; missing: string[] } {
@@ -196,7 +221,7 @@ export function toRows(kind: KindOfImport, records: Record<string, string>[]): {
       if (first === undefined) seen.set(identity, line)
       else errors.push(t.io.errors.duplicate(first))
     }
-    return { line, cells, errors, action: null, send: null, state: 'ready', failure: '' }
+    return { line, cells, errors, action: null, body: null, state: 'ready', failure: '' }
   })
   return { rows, missing }
 }

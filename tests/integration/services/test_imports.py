@@ -1,5 +1,7 @@
 """Many rows in one request: each has its outcome, and all of it happens once per key."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from tests.factories import given_product, given_supplier, party, product
@@ -75,13 +77,44 @@ def test_corrections_are_done_one_after_the_other_and_never_below_zero(api, stoc
     assert [m["delta"] for m in movements_of(api, second)] == [5, -5, 2]
 
 
-def test_the_same_key_corrects_once_and_tells_the_same(api, stock_of):
+def test_a_row_is_done_once_under_its_key_whatever_rows_it_comes_with(api, stock_of):
     made = given_product(api, stock=10)
-    body = {"corrections": [{"product_id": made["id"], "delta": -4}, {"product_id": made["id"], "delta": -7}]}
-    answers = [api.post("/api/inventory/corrections", body, headers={"Idempotency-Key": "file-1"}) for _ in range(3)]
-    assert [outcomes(answer) for answer in answers] == [[("moved", None), ("refused", "insufficient_stock")]] * 3
-    assert [answer.headers.get("idempotency-replayed") for answer in answers] == [None, "true", "true"]
-    assert stock_of(made) == 6
+
+    def correct(*rows):
+        corrections = [{"product_id": made["id"], "delta": delta, "key": key} for key, delta in rows]
+        return outcomes(api.post("/api/inventory/corrections", {"corrections": corrections}))
+
+    assert correct(("a", -4), ("b", -7)) == [("moved", None), ("refused", "insufficient_stock")]
+    assert correct(("a", -4), ("c", -1)) == [("moved", None), ("moved", None)]
+    assert correct(("c", -1), ("a", -4)) == [("moved", None), ("moved", None)]
+    assert stock_of(made) == 5
+    # What was refused may be tried again.
+    assert correct(("d", 9), ("b", -7)) == [("moved", None), ("moved", None)]
+    reused = api.post("/api/inventory/corrections", {"corrections": [{"product_id": made["id"], "delta": -6, "key": "b"}]})
+    assert (reused.status, reused.json["code"]) == (422, "idempotency_key_reused")
+    assert stock_of(made) == 7
+
+
+def test_parties_are_made_once_under_their_keys(api):
+    row = {"key": "line 2", **party()}
+    first, second = (api.post("/api/suppliers/import", {"suppliers": [row]}).json["rows"] for _ in range(2))
+    assert first == second
+    assert count("suppliers") == 1
+
+
+def test_of_the_same_rows_at_once_each_is_done_once(api, stock_of):
+    made = given_product(api, stock=0)
+    rows = [{"product_id": made["id"], "delta": 1, "key": f"line {n}"} for n in range(20)]
+    with ThreadPoolExecutor(6) as pool:
+        answers = list(pool.map(lambda n: api.post("/api/inventory/corrections", {"corrections": rows[n : n + 15]}), range(6)))
+    assert {outcome for answer in answers for outcome, _ in outcomes(answer)} == {"moved"}
+    assert stock_of(made) == 20
+
+
+def test_a_key_is_for_one_row(api):
+    rows = [{"key": "k", **party()}, {"key": "k", **party()}]
+    answer = api.post("/api/suppliers/import", {"suppliers": rows})
+    assert (answer.status, answer.json["code"]) == (422, "idempotency_key_reused")
 
 
 @pytest.mark.parametrize(

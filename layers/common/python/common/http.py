@@ -18,7 +18,7 @@ from common.config import get_settings
 from common.db import in_transaction
 from common.errors import ForbiddenError, InvalidError, MalformedError, ProblemError
 from common.fields import MAX_ID, Payload
-from common.idempotency import Attempt
+from common.idempotency import Attempt, Outcome, Row, each_once
 from common.identity import Identity, Role
 from common.observability import current_trace_id, logger, trace
 from common.operations import Listing, Operation
@@ -188,16 +188,26 @@ class ServiceApp(Chalice):
         document, headers = self._once(effect)
         return json_response(document, headers=headers)
 
+    def change_each_once(self, rows: Sequence[Row], effect: Callable[[Session, Sequence[Row]], list[Outcome]]) -> Response:
+        """200 with what became of each row, done once per row's key."""
+        scope = self._scope()
+        return json_response({"rows": in_transaction(lambda session: each_once(session, scope, rows, effect))})
+
     def _once(self, effect: Effect, fingerprint: bytes | None = None) -> tuple[dict[str, Any], dict[str, str]]:
         request = self.current_request
-        context = request.context.get("authorizer") or {}
         attempt = Attempt(
-            scope=f"{context.get('user_id', '-')} {request.method} {_path_of(request)}"[:120],
+            scope=self._scope(),
             key=request.headers.get("idempotency-key"),
             payload=fingerprint if fingerprint is not None else _raw_body(request),
         )
         document, replayed = attempt.run(effect)
         return document, {"Idempotency-Replayed": "true"} if replayed else {}
+
+    def _scope(self) -> str:
+        """Whose keys, and of which route: nobody meets another's."""
+        request = self.current_request
+        context = request.context.get("authorizer") or {}
+        return f"{context.get('user_id', '-')} {request.method} {_path_of(request)}"[:120]
 
     def change(self, effect: Callable[[Session], Result]) -> Result:
         """What `effect` made of something that exists, committed."""

@@ -1,13 +1,19 @@
-"""Many rows in one request: each has an outcome of its own, and all of them are kept under one Idempotency-Key."""
+"""Many rows in one request: each has an outcome of its own, and may have a key under which it is done once."""
 
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from common.fields import Shape
+from common.fields import Payload, Shape
 
 # As many as are done in one transaction within a function's time.
 Rows = Field(min_length=1, max_length=500)
+
+
+class KeyedRow(Payload):
+    """A row that may bear a key: whatever was done under it is not done again, and answered the same."""
+
+    key: Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[\x20-\x7e]+$")] | None = None
 
 
 class RowOutcome(Shape):
