@@ -47,9 +47,11 @@ def start() -> None:
 @hooks.on_infra_shutdown(priority=BEFORE_SERVICES)  # type: ignore[untyped-decorator]
 def stop() -> None:
     """While CloudWatch Logs still takes what is left."""
+    from localstack_process_runtime import edge  # noqa: PLC0415
     from localstack_process_runtime.functions import stop_event_pollers  # noqa: PLC0415
     from localstack_process_runtime.runtime import close_runtime  # noqa: PLC0415
 
+    edge.stop()
     stop_event_pollers()
     close_runtime()
     atexit.register(gc.freeze)  # or the interpreter's last collection takes a second, for nothing

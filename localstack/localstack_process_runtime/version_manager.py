@@ -28,6 +28,8 @@ from lambda_environments import FunctionSpec, Invocation, PoolSaturatedError
 from localstack_process_runtime.runtime import get_runtime
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from localstack.services.lambda_.invocation.lambda_models import Invocation as LocalStackInvocation
 
 LOG = logging.getLogger(__name__)
@@ -67,6 +69,11 @@ class PooledVersionManager(LambdaVersionManager):  # type: ignore[misc] # LocalS
         done.set_result(None)
         return done
 
+    def lease(self) -> AbstractContextManager[object]:
+        """The right to run one more. Entering it raises TooManyRequestsException beyond the function's concurrency."""
+        lease: AbstractContextManager[object] = self.counting_service.get_invocation_lease(self.function, self.function_version)
+        return lease
+
     def invoke(self, *, invocation: LocalStackInvocation) -> InvocationResult:
         return self.run(invocation)
 
@@ -76,7 +83,7 @@ class PooledVersionManager(LambdaVersionManager):  # type: ignore[misc] # LocalS
             size = f"{len(invocation.payload)} byte payload is too large"
             raise RequestEntityTooLargeException(f"{size} for the RequestResponse invocation type (limit {REQUEST_LIMIT_BYTES} bytes)")
         assert self.spec is not None
-        with self.counting_service.get_invocation_lease(self.function, self.function_version):
+        with self.lease():
             try:
                 result = get_runtime().pool.invoke(self.spec, _for_pool(invocation), timeout_seconds)
             except PoolSaturatedError as error:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 Headers = tuple[tuple[str, str], ...]
 STAGE = "live"
+METHOD_PATHS = ("/items/1", "/items", "/greedy/a", "/token/1", "/nowhere", "/")
 
 # Answers with what its path names: each a form of Lambda proxy answer that AWS takes, or refuses.
 SHAPES = """
@@ -261,8 +262,7 @@ def _headers() -> Iterator[Case]:
 
 
 def _methods() -> Iterator[Case]:
-    paths = ("/items/1", "/items", "/greedy/a", "/token/1", "/nowhere", "/")
-    for method, path in itertools.product(("GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "BREW", "get"), paths):
+    for method, path in itertools.product(("GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "BREW", "get"), METHOD_PATHS):
         yield Case(f"method {method} {path}", method, path)
 
 

@@ -8,19 +8,22 @@ def install() -> None:
     from localstack.services.apigateway.next_gen.execute_api import handlers  # noqa: PLC0415 (LocalStack's modules load when it runs)
     from localstack.services.apigateway.next_gen.execute_api.integrations import REST_API_INTEGRATIONS  # noqa: PLC0415
 
-    from localstack_process_runtime.gateway import cloudformation, edge, openapi  # noqa: PLC0415
+    from localstack_process_runtime import edge  # noqa: PLC0415
+    from localstack_process_runtime.gateway import cloudformation, openapi  # noqa: PLC0415
+    from localstack_process_runtime.gateway.authorizer_cache import GrantCache  # noqa: PLC0415
     from localstack_process_runtime.gateway.authorizers import AuthorizerHandler  # noqa: PLC0415
     from localstack_process_runtime.gateway.gateway_responses import GatewayResponseHandler  # noqa: PLC0415
     from localstack_process_runtime.gateway.lambda_integration import InProcessProxyIntegration  # noqa: PLC0415
     from localstack_process_runtime.gateway.request_limit import RequestLimitHandler  # noqa: PLC0415
-    from localstack_process_runtime.gateway.throttling import ApiKeyHandler, ThrottleHandler  # noqa: PLC0415
+    from localstack_process_runtime.gateway.throttling import ApiKeyHandler, ThrottleHandler, TokenBuckets  # noqa: PLC0415
 
+    grants, buckets = GrantCache(), TokenBuckets()
     handlers.modify_request.append(RequestLimitHandler())
-    handlers.preprocess_request.append(ThrottleHandler())
-    handlers.preprocess_request.append(AuthorizerHandler())
+    handlers.preprocess_request.append(ThrottleHandler(buckets))
+    handlers.preprocess_request.append(AuthorizerHandler(grants))
     handlers.api_key_validation_handler = ApiKeyHandler()
     handlers.gateway_exception_handler = GatewayResponseHandler()
     REST_API_INTEGRATIONS["AWS_PROXY"] = InProcessProxyIntegration()
     openapi.install()
     cloudformation.install()
-    edge.start()
+    edge.start(grants, buckets)

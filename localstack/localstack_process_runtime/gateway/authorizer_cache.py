@@ -5,8 +5,11 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from localstack_process_runtime.gateway.policy import Decision
 
 Key = tuple[str, ...]
 
@@ -19,6 +22,8 @@ class Grant:
     policy: Any
     context: dict[str, str]
     usage_key: str | None
+    decisions: dict[str, Decision] = field(default_factory=dict, compare=False)
+    """By method, what the policy was found to say."""
 
 
 class GrantCache:

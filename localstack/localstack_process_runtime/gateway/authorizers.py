@@ -27,19 +27,22 @@ from localstack_process_runtime.gateway.authorizer_cache import Grant, GrantCach
 from localstack_process_runtime.gateway.policy import Decision, PolicyError, decide
 
 if TYPE_CHECKING:
+    from localstack.services.apigateway.models import RestApiDeployment
     from localstack.services.apigateway.next_gen.execute_api.context import RestApiInvocationContext
 
 LOG = logging.getLogger(__name__)
 DEFAULT_TTL_SECONDS = 300
 UNAUTHORIZED = "Unauthorized"
 DENIED = "User is not authorized to access this resource"
+DECISIONS = 1000
+"""How many methods a grant remembers its decision on."""
 
 
 class AuthorizerHandler(RestApiGatewayHandler):  # type: ignore[misc] # LocalStack is untyped here
     """Lets a request through, with the authorizer's context, or raises the gateway response that AWS would give."""
 
-    def __init__(self) -> None:
-        self._cache = GrantCache()
+    def __init__(self, grants: GrantCache) -> None:
+        self._grants = grants
 
     def __call__(self, chain: object, context: RestApiInvocationContext, response: object) -> None:  # noqa: ARG002 (LocalStack's signature)
         method = context.resource_method
@@ -51,7 +54,7 @@ class AuthorizerHandler(RestApiGatewayHandler):  # type: ignore[misc] # LocalSta
             raise AuthorizerConfigurationError
         started = time.perf_counter()
         grant = self._grant(authorizer, context)
-        self._enforce(grant, method_arn(context))
+        enforce(grant, _arn_of(context))
         identity = context.context_variables["identity"]
         if grant.usage_key and not identity.get("apiKey"):
             identity["apiKey"] = grant.usage_key
@@ -62,39 +65,54 @@ class AuthorizerHandler(RestApiGatewayHandler):  # type: ignore[misc] # LocalSta
         }
 
     def _grant(self, authorizer: dict[str, Any], context: RestApiInvocationContext) -> Grant:
-        ttl = authorizer.get("authorizerResultTtlInSeconds")
-        ttl = DEFAULT_TTL_SECONDS if ttl is None else int(ttl)
-        identity = _identity(authorizer, context, required=authorizer["type"] == "TOKEN" or ttl > 0)
+        ttl = time_to_live(authorizer)
+        identity = identity_of(authorizer, context)
         key = (context.api_id, context.stage, context.deployment_id, authorizer["id"], *identity)
-        grant = self._cache.get(key) if ttl > 0 else None
+        grant = self._grants.get(key) if ttl > 0 else None
         if grant is None:
             grant = _ask(authorizer, context, identity)
             if ttl > 0:
-                self._cache.put(key, grant, ttl)
+                self._grants.put(key, grant, ttl)
         return grant
 
-    @staticmethod
-    def _enforce(grant: Grant, arn: str) -> None:
+
+def time_to_live(authorizer: dict[str, Any]) -> int:
+    """For how many seconds its answers are kept."""
+    ttl = authorizer.get("authorizerResultTtlInSeconds")
+    return DEFAULT_TTL_SECONDS if ttl is None else int(ttl)
+
+
+def enforce(grant: Grant, arn: str) -> None:
+    """Raises the gateway response of a method that the grant does not allow."""
+    decision = grant.decisions.get(arn)
+    if decision is None:
         try:
             decision = decide(grant.policy, arn)
         except PolicyError as error:
             LOG.warning("an authorizer returned no usable policy: %s", error)
             raise AuthorizerConfigurationError from error
-        if decision is Decision.EXPLICIT_DENY:
-            raise AccessDeniedError(f"{DENIED} with an explicit deny")
-        if decision is Decision.IMPLICIT_DENY:
-            raise AccessDeniedError(DENIED)
+        if len(grant.decisions) >= DECISIONS:
+            grant.decisions.clear()
+        grant.decisions[arn] = decision
+    if decision is Decision.EXPLICIT_DENY:
+        raise AccessDeniedError(f"{DENIED} with an explicit deny")
+    if decision is Decision.IMPLICIT_DENY:
+        raise AccessDeniedError(DENIED)
 
 
-def method_arn(context: RestApiInvocationContext) -> str:
+def method_arn(deployment: RestApiDeployment, api_id: str, stage: str, http_method: str, path: str) -> str:
+    """What is asked for, in the words of a policy."""
+    return f"arn:aws:execute-api:{deployment.region}:{deployment.account_id}:{api_id}/{stage}/{http_method}/{path.strip('/')}"
+
+
+def _arn_of(context: RestApiInvocationContext) -> str:
     request = context.invocation_request
-    path = request["path"].strip("/")
-    api = f"{context.region}:{context.account_id}:{context.api_id}"
-    return f"arn:aws:execute-api:{api}/{context.stage}/{request['http_method']}/{path}"
+    return method_arn(context.deployment, context.api_id, context.stage, request["http_method"], request["path"])
 
 
-def _identity(authorizer: dict[str, Any], context: RestApiInvocationContext, *, required: bool) -> tuple[str, ...]:
+def identity_of(authorizer: dict[str, Any], context: RestApiInvocationContext) -> tuple[str, ...]:
     """The values the caller is known by; raises UnauthorizedError where one is missing that AWS insists on."""
+    required = authorizer["type"] == "TOKEN" or time_to_live(authorizer) > 0
     sources = [source.strip() for source in (authorizer.get("identitySource") or "").split(",") if source.strip()]
     values = [_source_value(source, context) for source in sources]
     if required and not all(values):
@@ -132,14 +150,24 @@ def _context_value(path: str, context: RestApiInvocationContext) -> str | None:
 def _ask(authorizer: dict[str, Any], context: RestApiInvocationContext, identity: tuple[str, ...]) -> Grant:
     """Call the authorizer's function. Raises the gateway response its failure means."""
     function_arn = get_lambda_function_arn_from_invocation_uri(authorizer["authorizerUri"])
-    event = _token_event(context, identity[0]) if authorizer["type"] == "TOKEN" else _request_event(context)
+    event = json.dumps(authorizer_event(authorizer, context, identity)).encode()
     try:
-        result = functions.invoke(function_arn, json.dumps(event).encode(), context.trace_id)
+        result = functions.invoke(function_arn, event, context.trace_id)
     except (functions.FunctionNotFoundError, ServiceException) as error:
         LOG.warning("authorizer %s could not be called: %s", authorizer.get("name"), error)
         raise AuthorizerFailureError(None) from error
-    answer = _json(result.payload)
-    if result.is_error:
+    return grant_of(authorizer, result.payload, is_error=result.is_error)
+
+
+def authorizer_event(authorizer: dict[str, Any], context: RestApiInvocationContext, identity: tuple[str, ...]) -> dict[str, Any]:
+    """What the authorizer's function is asked."""
+    return _token_event(context, identity[0]) if authorizer["type"] == "TOKEN" else _request_event(context)
+
+
+def grant_of(authorizer: dict[str, Any], payload: bytes | None, *, is_error: bool) -> Grant:
+    """What the authorizer's function answered. Raises the gateway response that a failure means."""
+    answer = _json(payload)
+    if is_error:
         if isinstance(answer, dict) and answer.get("errorMessage") == UNAUTHORIZED:
             raise UnauthorizedError(UNAUTHORIZED)
         LOG.warning("authorizer %s failed: %s", authorizer.get("name"), answer)
@@ -167,7 +195,7 @@ def _parse(answer: Any) -> Grant:
 
 
 def _token_event(context: RestApiInvocationContext, token: str) -> dict[str, Any]:
-    return {"type": "TOKEN", "methodArn": method_arn(context), "authorizationToken": token}
+    return {"type": "TOKEN", "methodArn": _arn_of(context), "authorizationToken": token}
 
 
 def _request_event(context: RestApiInvocationContext) -> dict[str, Any]:
@@ -175,7 +203,7 @@ def _request_event(context: RestApiInvocationContext) -> dict[str, Any]:
     headers = request["headers"]
     return {
         "type": "REQUEST",
-        "methodArn": method_arn(context),
+        "methodArn": _arn_of(context),
         "resource": context.resource["path"],
         "path": request["path"],
         "httpMethod": request["http_method"],

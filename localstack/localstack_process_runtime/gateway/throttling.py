@@ -75,8 +75,8 @@ def _setting_name(name: str) -> tuple[str, str]:
 class ThrottleHandler(RestApiGatewayHandler):  # type: ignore[misc] # LocalStack is untyped here
     """Per method and stage, before the authorizer: a flood must not become a flood of authorizer calls."""
 
-    def __init__(self) -> None:
-        self._buckets = TokenBuckets()
+    def __init__(self, buckets: TokenBuckets) -> None:
+        self._buckets = buckets
 
     def __call__(self, chain: object, context: RestApiInvocationContext, response: object) -> None:  # noqa: ARG002 (LocalStack's signature)
         settings = (context.stage_configuration or {}).get("methodSettings")
