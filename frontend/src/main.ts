@@ -18,10 +18,11 @@ const session = useSession()
 /** The session is over: sign in, and come back to where one was. */
 function leave(): void {
   if (!session.signedIn) return
+  const username = session.user?.username
   session.forget()
   useToasts().show({ kind: 'warning', title: t.session.ended })
   // The address rather than the current route: the first page may not have been reached yet.
-  if (!router.currentRoute.value.meta.public) void router.push({ name: 'login', query: { next: location.pathname + location.search } })
+  if (!router.currentRoute.value.meta.public) void router.push({ name: 'login', query: { next: location.pathname + location.search }, state: { username } })
 }
 
 useSessionSource({ token: () => session.token, onUnauthorized: leave })

@@ -60,8 +60,8 @@ export function createPageRouter() {
 
   router.afterEach((to, from) => {
     document.title = to.meta.title ? `${to.meta.title} – ${t.app.name}` : t.app.name
-    // A screen reader is told of the new page by its heading; filters of the same page move no focus.
-    if (from.matched.length > 0 && to.path !== from.path) {
+    // A screen reader is told of the new page by its heading, or by the field to begin with; filters of the same page move no focus.
+    if (from.matched.length > 0 && to.path !== from.path && !to.meta.public) {
       requestAnimationFrame(() => document.querySelector<HTMLElement>('#page-title')?.focus({ preventScroll: true }))
     }
   })
