@@ -113,7 +113,7 @@ export const t = {
     status: { pending: 'Pending', confirmed: 'Confirmed', rejected: 'Rejected', cancelled: 'Cancelled' }, cancelling: 'Cancelling…',
     taken: (id: number) => `Order ${id} taken`, waiting: 'Waiting for inventory to decide', confirmed: (id: number) => `Order ${id} confirmed`, rejected: (id: number) => `Order ${id} rejected`,
     cancel: 'Cancel order', cancelSoon: (id: number) => `Order ${id} will be cancelled`, cancelHint: 'Nothing has been sent yet.', cancelled: (id: number) => `Order ${id} cancelled`, cancelledHint: 'Its stock is returned.', kept: (id: number) => `Order ${id} kept`, cancelFailed: (id: number) => `Order ${id} could not be cancelled`,
-    available: (n: string, unit: string) => `${n} ${unit} in stock`, short: (n: string) => `Only ${n} in stock: this order would be refused.`, willBeLow: (n: string) => `Leaves ${n}: this will be low stock.`, checking: 'Asking for stock…', unknownStock: 'The stock cannot be asked for just now; inventory decides when it can.',
+    available: (n: string, unit: string) => `${n} ${unit} in stock`, short: (n: string) => `Only ${n} in stock: this order would be refused.`, onlyLeft: (n: string) => `Only ${n} in stock.`, willBeLow: (n: string) => `Leaves ${n}: this will be low stock.`, checking: 'Asking for stock…', unknownStock: 'The stock cannot be asked for just now; inventory decides when it can.',
     submit: 'Take order', submitting: 'Taking…', another: 'Take another order after this one', path: 'Where is my stock change?', pathHint: 'From the request to the movement', details: 'Details', rejectedBecause: 'Rejected:',
   },
   procurements: {

@@ -5,18 +5,24 @@ import type { LiveEvent, Order, OrderStatus } from '@/api/types'
 const RANK: Record<OrderStatus, number> = { pending: 0, confirmed: 1, rejected: 1, cancelled: 2 }
 const REMEMBERED = 1000
 
+function remember<T>(map: Map<number, T>, orderId: number, value: T): void {
+  map.set(orderId, value)
+  if (map.size > REMEMBERED) map.delete(map.keys().next().value as number)
+}
+
 /**
  * What was heard about orders. The decision is told before the order's own row says so; without this a reload in between
  * would show an order pending again.
  */
 export const useOrderStatuses = defineStore('orderStatuses', () => {
   const heard = ref(new Map<number, OrderStatus>())
+  /** What there was when an order was rejected. */
+  const available = new Map<number, number>()
 
   function note(orderId: number, status: OrderStatus): void {
     const known = heard.value.get(orderId)
     if (known && RANK[known] >= RANK[status]) return
-    heard.value.set(orderId, status)
-    if (heard.value.size > REMEMBERED) heard.value.delete(heard.value.keys().next().value as number)
+    remember(heard.value, orderId, status)
   }
 
   /** Take what an event says about an order; the order's number, if it says anything. */
@@ -25,6 +31,7 @@ export const useOrderStatuses = defineStore('orderStatuses', () => {
     const says: Partial<Record<string, OrderStatus>> = { order_confirmed: 'confirmed', order_rejected: 'rejected', order_cancelled: 'cancelled' }
     const status = says[event.event_type]
     if (!status) return null
+    if (status === 'rejected' && typeof event.available === 'number') remember(available, event.order_id, event.available)
     note(event.order_id, status)
     return event.order_id
   }
@@ -35,5 +42,7 @@ export const useOrderStatuses = defineStore('orderStatuses', () => {
     return known && RANK[known] > RANK[order.status] ? known : order.status
   }
 
-  return { heard, note, hear, statusOf }
+  const availableTo = (orderId: number): number | null => available.get(orderId) ?? null
+
+  return { heard, note, hear, statusOf, availableTo }
 })

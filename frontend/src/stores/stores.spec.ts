@@ -59,6 +59,13 @@ describe('session', () => {
 })
 
 describe('order statuses', () => {
+  it('know what a rejected order met', () => {
+    const statuses = useOrderStatuses()
+    statuses.hear({ channel: 'order_status', event_id: 'a', event_type: 'order_rejected', order_id: 7, available: 1 })
+    expect([statuses.availableTo(7), statuses.availableTo(8)]).toEqual([1, null])
+    expect(statuses.statusOf({ id: 7, status: 'pending' })).toBe('rejected')
+  })
+
   it('only move on: a late row does not bring pending back', () => {
     const statuses = useOrderStatuses()
     statuses.hear({ channel: 'order_status', event_type: 'order_confirmed', event_id: '1', order_id: 7 })
