@@ -8,6 +8,7 @@ that environment, and the revision's others get interpreters of their own. Other
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import socket
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 MESSAGE_BYTES = 65_536
+CLOSE_SECONDS = 1.0
 OPTED_OUT = "the function asks for it"
 
 
@@ -52,10 +54,11 @@ class Template:
         self.objection: asyncio.Future[str] = self._loop.create_future()
         """To forking it; empty when there is none."""
         self._forking: deque[asyncio.Future[int]] = deque()
+        self.ending = False
 
     @property
     def ready(self) -> bool:
-        return self.process is not None and self.objection.done()
+        return self.process is not None and self.objection.done() and not self.ending
 
     async def fork(self, launch: Launch) -> EnvironmentProcess:
         """A new environment. Raises OSError when the system cannot, TemplateGoneError when the template has ended."""
@@ -86,7 +89,12 @@ class Template:
         return process
 
     def end(self) -> None:
-        """Kill the process; environments it forked live on."""
+        """Kill the process, once it has told of what it is forking: nobody else knows those. Environments it forked live on."""
+        self.ending = True
+        if not self._forking:
+            self.kill()
+
+    def kill(self) -> None:
         process, self.process = self.process, None
         if process is not None:
             process.kill()
@@ -123,6 +131,8 @@ class Template:
                 self._discard(pid)
             else:
                 answer.set_result(pid)
+            if self.ending:
+                self.end()
 
     def _discard(self, pid: int) -> None:
         """Nobody waits for this environment any more."""
@@ -135,7 +145,7 @@ class Template:
         """The process ended, or is about to; before it has imported the function, that is for its environment to tell."""
         if self.objection.done():
             LOG.warning("the template of %s ended", self.spec.name)
-            self.end()
+            self.kill()
         else:
             self._loop.remove_reader(self._control)
             self.objection.set_exception(TemplateGoneError())
@@ -151,8 +161,8 @@ class ForkServer:
         self._idle_seconds = idle_seconds
         self._templates: dict[str, Template] = {}
         self._objections: dict[str, str] = {}
+        self._alive: set[Template] = set()
         self._dying: set[EnvironmentProcess] = set()
-        self._all_dead = asyncio.Event()
         become_subreaper()
 
     async def spawn(self, launch: Launch) -> EnvironmentProcess:
@@ -161,7 +171,7 @@ class ForkServer:
             return self._start_fresh(launch)
         template = self._templates.get(identity)
         try:
-            if template is None or template.process is None:
+            if template is None or template.ending or template.process is None:
                 return await self._spawn_with_template(launch)
             if not await asyncio.shield(template.objection):
                 return await template.fork(launch)
@@ -173,12 +183,13 @@ class ForkServer:
         identity = launch.spec.identity
         self._make_room()
         template = self._templates[identity] = Template(launch, self._fresh, self._bury)
+        self._alive.add(template)
         try:
             objection = await asyncio.shield(template.objection)
         except TemplateGoneError:
             return template.hand_over()
         except asyncio.CancelledError:
-            template.end()
+            template.kill()
             raise
         if objection:
             LOG.info("environments of %s are not forked: %s", launch.spec.name, objection)
@@ -198,12 +209,12 @@ class ForkServer:
             del self._templates[identity]
 
     def upkeep(self) -> None:
-        now = time.monotonic()
-        for identity, template in tuple(self._templates.items()):
-            if template.ready and template.last_used < now - self._idle_seconds:
+        unused_since = time.monotonic() - self._idle_seconds
+        for template in self._templates.values():
+            if template.ready and template.last_used < unused_since:
                 template.end()
-            if template.process is None:
-                del self._templates[identity]
+        self._templates = {identity: each for identity, each in self._templates.items() if each.process is not None}
+        self._alive = {template for template in self._alive if template.process is not None}
 
     def _make_room(self) -> None:
         """The template that was not used for longest gives way."""
@@ -219,16 +230,20 @@ class ForkServer:
         asyncio.get_running_loop().remove_reader(process.fileno())
         process.reap()
         self._dying.discard(process)
-        if not self._dying:
-            self._all_dead.set()
 
     async def close(self) -> None:
-        for template in self._templates.values():
+        for template in self._alive:
             template.end()
-        self._all_dead.clear()
-        if self._dying:
-            await self._all_dead.wait()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._all_ended(), CLOSE_SECONDS)
+        for template in self._alive:
+            template.kill()
+        await self._all_ended()
         await self._fresh.close()
+
+    async def _all_ended(self) -> None:
+        while self._dying or any(template.process is not None for template in self._alive):  # noqa: ASYNC110 (milliseconds, once)
+            await asyncio.sleep(0.005)
 
     def describe(self) -> list[dict[str, Any]]:
         return [

@@ -52,7 +52,7 @@ def test_an_environment_is_forked_unless_the_functions_own_variables_say_otherwi
     localstack.create_function("unforked", ECHO, Environment={"Variables": {"PROCESS_RUNTIME_SPAWN": "fresh"}})
     for name, spawned in (("forked", "fork"), ("unforked", "fresh")):
         localstack.invoke(name)
-        assert [each["spawned"] for each in localstack.environments(name)] == [spawned]
+        eventually(lambda: [each["spawned"] for each in localstack.environments(name)] == [spawned], "its process is known")  # noqa: B023
     assert {"forked"} <= {each["function"] for each in localstack.introspect()["templates"]}
 
 
