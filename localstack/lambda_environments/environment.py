@@ -239,8 +239,6 @@ class ExecutionEnvironment:
             self._fail_start(lambda request_id: outcomes.could_not_start(request_id, reason))
             self._bury()
             return
-        for line in self._process.preface:
-            self._output.write(line)
         self._output.release()
         self._statm = os.open(f"/proc/{self._process.pid}/statm", os.O_RDONLY | os.O_CLOEXEC)
         self._loop.add_reader(self._process.fileno(), self._process_ended)
@@ -284,8 +282,7 @@ class ExecutionEnvironment:
             scratch=scratch,
             variables={**defaults, **spec.environment, **reserved},
             own_variables=directories | session,
-            output=self._output.write_end,
-            printed=self._output.lines_so_far,
+            output=self._output,
         )
 
     def _init_timed_out(self) -> None:

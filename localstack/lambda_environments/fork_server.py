@@ -64,9 +64,12 @@ class Template:
         """A new environment. Raises OSError when the system cannot, TemplateGoneError when the template has ended."""
         answer: asyncio.Future[int] = self._loop.create_future()
         try:
-            socket.send_fds(self._control, [json.dumps(dict(launch.own_variables)).encode()], [launch.output])
+            socket.send_fds(self._control, [json.dumps(dict(launch.own_variables)).encode()], [launch.output.write_end])
         except OSError as error:  # it has just ended
             raise TemplateGoneError from error
+        if launch is not self._first:
+            for line in self._imported_lines:
+                launch.output.write(line)
         self._forking.append(answer)
         self.last_used = time.monotonic()
         try:
@@ -78,7 +81,7 @@ class Template:
         if pid < 0:
             raise OSError(f"the template of {self.spec.name} could not fork")
         self.forks += 1
-        return EnvironmentProcess(pid, forked=True, preface=[] if launch is self._first else self._imported_lines)
+        return EnvironmentProcess(pid, forked=True)
 
     def hand_over(self, why_not: str = "") -> EnvironmentProcess:
         """The process itself, for the environment it was started as."""
@@ -120,7 +123,7 @@ class Template:
         if not message:
             self._closed()
         elif not self.objection.done():
-            self._imported_lines = self._first.printed()
+            self._imported_lines = self._first.output.lines_so_far()
             objection = json.loads(message)["objection"]
             if objection:  # nothing more will come, and what does is for the environment it becomes
                 self._loop.remove_reader(self._control)

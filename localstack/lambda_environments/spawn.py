@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from lambda_environments.model import FunctionSpec
+    from lambda_environments.output import OutputPipe
 
 BOOTSTRAP = Path(__file__).with_name("bootstrap.py")
 PR_SET_CHILD_SUBREAPER = 36
@@ -33,22 +34,18 @@ class Launch:
     """The same in every environment of the function."""
     own_variables: Mapping[str, str]
     """This environment's own."""
-    output: int
-    """File descriptor that takes standard output and standard error."""
-    printed: Callable[[], list[str]]
-    """What has been written to it so far, line by line."""
+    output: OutputPipe
+    """Takes standard output and standard error."""
 
 
 class EnvironmentProcess:
     """A child process in a session and a process group of its own."""
 
-    def __init__(self, pid: int, *, forked: bool, why_not: str = "", preface: list[str] | None = None) -> None:
+    def __init__(self, pid: int, *, forked: bool, why_not: str = "") -> None:
         self.pid = pid
         self.forked = forked
         self.why_not = why_not
         """Why it is an interpreter of its own, where a fork was wanted."""
-        self.preface = preface or []
-        """What its import printed, in the process it was forked from."""
         self._pidfd = os.pidfd_open(pid)
         self._reaped = False
 
@@ -145,8 +142,8 @@ class FreshInterpreter:
             cwd=launch.spec.code_dir,
             env={**launch.variables, **launch.own_variables},
             stdin=subprocess.DEVNULL,
-            stdout=launch.output,
-            stderr=launch.output,
+            stdout=launch.output.write_end,
+            stderr=launch.output.write_end,
             start_new_session=True,  # signals to our process group are not the function's
             pass_fds=[self._lifeline, *([control] if control >= 0 else [])],
         )
