@@ -14,7 +14,7 @@ from infra.backup.archive import SCHEMA, BackupError, data_of, reading
 from infra.backup.database import MIGRATIONS, execute, quoted, rows_of
 from infra.database import connected
 from infra.deploy.secrets import KeptSecrets
-from infra.stack import launcher
+from infra.stack import launcher, localstack
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,6 +54,7 @@ def restore(stack: Stack, path: Path, progress: Progress, *, replace: bool = Fal
                 refuse_unless_empty(addresses)
             change_over(addresses, staged)
             KeptSecrets(stack.run_dir / "secrets").forget()
+            localstack.forget(stack)
         progress.advance()
         return backup.manifest
 

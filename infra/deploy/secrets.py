@@ -1,4 +1,4 @@
-"""Keeps generated secrets across restarts of LocalStack, which forgets them; tokens stay valid over `make down`, `make up`."""
+"""Keeps generated secrets whatever becomes of LocalStack and of what it keeps; tokens stay valid over `make down`, `make up`."""
 
 from __future__ import annotations
 

@@ -10,6 +10,8 @@ from infra.stack.ports import LOOPBACK
 from infra.stack.server import Server, answers
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from infra.stack.instance import Stack
 
 STAYS_ON_THIS_MACHINE = {
@@ -49,6 +51,7 @@ def localstack(stack: Stack) -> Server:
             "EDGE_LISTEN": f"{LOOPBACK}:{ports.gateway}",
             "LAMBDA_RUNTIME_EXECUTOR": "process",
             "PROCESS_RUNTIME_DIR": str(home / "runtime"),
+            "PROCESS_RUNTIME_STATE_DIR": str(_state(stack)),
             # Functions wait for functions they call. As long as the whole may hold every function at its own bound, and no
             # function calls itself by way of others, each gets an environment in the end.
             "PROCESS_RUNTIME_MAX_PER_FUNCTION": "6",
@@ -66,3 +69,13 @@ def localstack(stack: Stack) -> Server:
         stop_timeout=30,
         sources=tuple(part for part in (project / "localstack").iterdir() if part.name not in {".venv", "tests"}),
     )
+
+
+def forget(stack: Stack) -> None:
+    """Have LocalStack, which must not run, know nothing when it starts: no functions, and no secrets either."""
+    shutil.rmtree(_state(stack), ignore_errors=True)
+
+
+def _state(stack: Stack) -> Path:
+    """Where it keeps what was deployed, so that it serves again as soon as it is back."""
+    return stack.run_dir / "localstack" / "state"

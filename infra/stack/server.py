@@ -55,7 +55,7 @@ class Job:
     directory: Path
     needs: tuple[str, ...]
     repeat_after_restart_of: tuple[str, ...] = ()
-    """Servers which forget the job's result when they restart."""
+    """Servers which may have forgotten the job's result when they restart."""
 
 
 def answers(url: str, *statuses: int) -> bool:

@@ -5,10 +5,14 @@ from __future__ import annotations
 import atexit
 import gc
 import logging
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from localstack.runtime import hooks
 from localstack.services.lambda_.invocation.plugins import RuntimeExecutorPlugin
+
+if TYPE_CHECKING:
+    from localstack_process_runtime.kept_state import KeptState
 
 LOG = logging.getLogger(__name__)
 BEFORE_DNS = 100
@@ -41,7 +45,16 @@ def start() -> None:
 
     introspection.register()
     stack_updates.install()
+    if (state := kept_state()) is not None:
+        state.install()
     install()
+
+
+@hooks.on_infra_ready()  # type: ignore[untyped-decorator]
+def serve_what_was_deployed() -> None:
+    """Loading functions takes LocalStack's own API."""
+    if (state := kept_state()) is not None:
+        state.load_what_serves()
 
 
 @hooks.on_infra_shutdown(priority=BEFORE_SERVICES)  # type: ignore[untyped-decorator]
@@ -52,6 +65,18 @@ def stop() -> None:
     from localstack_process_runtime.runtime import close_runtime  # noqa: PLC0415
 
     edge.stop()
+    if (state := kept_state()) is not None:
+        state.save()
     stop_event_pollers()
     close_runtime()
     atexit.register(gc.freeze)  # or the interpreter's last collection takes a second, for nothing
+
+
+@cache
+def kept_state() -> KeptState | None:
+    """What is kept, where anything is to be."""
+    from localstack_process_runtime.kept_state import KeptState  # noqa: PLC0415
+    from localstack_process_runtime.settings import get_settings  # noqa: PLC0415
+
+    directory = get_settings().state_directory
+    return KeptState(directory) if directory else None

@@ -74,6 +74,7 @@ class Settings:
     edge_listen: Address | None
     edge_api_name: str
     edge_stage: str
+    state_directory: Path | None
 
     @classmethod
     def from_variables(cls, variables: Mapping[str, str]) -> Settings:
@@ -99,6 +100,7 @@ class Settings:
             edge_listen=_address(variables.get("EDGE_LISTEN", ""), "EDGE_LISTEN"),
             edge_api_name=variables.get("EDGE_API_NAME", "").strip(),
             edge_stage=variables.get("EDGE_STAGE", "").strip(),
+            state_directory=Path(kept) if (kept := variables.get("PROCESS_RUNTIME_STATE_DIR", "").strip()) else None,
         )
 
 

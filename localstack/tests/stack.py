@@ -71,7 +71,7 @@ class LocalStack:
         home = directory / "home"
         home.mkdir(parents=True)
         self.log = directory / "log"
-        environment = {
+        self._environment = {
             "PATH": os.environ["PATH"],
             "HOME": str(home),
             "XDG_CACHE_HOME": str(directory / "cache"),
@@ -86,11 +86,17 @@ class LocalStack:
             "LAMBDA_RETRY_BASE_DELAY": "0",
             **variables,
         }
-        with self.log.open("wb") as log:
-            command = [sys.executable, "-m", "localstack.runtime.main"]
-            self.process = subprocess.Popen(command, env=environment, cwd=directory, stdout=log, stderr=log, start_new_session=True)
         self._clients: dict[str, Any] = {}
         self._edge: http.client.HTTPConnection | None = None
+        self.start()
+
+    def start(self) -> None:
+        """Start it, or, once its process has ended, start it again."""
+        command = [sys.executable, "-m", "localstack.runtime.main"]
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                command, env=self._environment, cwd=self.directory, stdout=log, stderr=log, start_new_session=True
+            )
 
     def wait(self) -> None:
         def ready() -> bool:

@@ -1,0 +1,250 @@
+"""What LocalStack knows, kept in a file: killed or stopped, it comes back knowing what was deployed, within the time it takes to start.
+
+LocalStack 4.13.1 has the interfaces of a persistence (visitors over a service's stores, hooks around saving and loading, a pickle that
+knows its objects) and nothing that uses them. Here they are used for the services that a SAM application is deployed with. What is
+saved is as of one moment at which nothing was being changed, so that after a `kill -9` in the middle of a deployment the former one
+is there. A service is loaded as it starts, before it answers; those behind the gateway start at once, the others when asked.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+from localstack.aws.handlers import run_custom_response_handlers
+from localstack.services.plugins import SERVICE_PLUGINS, ServiceContainer
+from localstack.services.stores import AccountRegionBundle
+from localstack.state import AssetDirectory, StateVisitor, pickle
+
+from localstack import constants
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from localstack.aws.api import RequestContext
+    from localstack.services.plugins import Service
+
+LOG = logging.getLogger(__name__)
+
+SERVICES = ("apigateway", "cloudformation", "iam", "lambda", "s3", "secretsmanager", "ssm")
+BEHIND_THE_GATEWAY = ("lambda", "apigateway")
+READS = ("Describe", "Get", "Head", "Invoke", "List", "Validate")
+QUIET_SECONDS = 0.3
+"""After the last change: a deployment changes things many times a second."""
+LOOK_AGAIN_SECONDS = 0.05
+
+start_service = ServiceContainer.start
+
+for make_lock in (threading.Lock, threading.RLock):
+    # A lock is kept as one that nobody holds, whoever held it when it was saved: dill would keep that as well.
+    pickle.reducer(type(make_lock()), restore=make_lock)(lambda _: ())
+
+
+class KeptState:
+    """The file, and whatever of it has yet to be loaded."""
+
+    def __init__(self, directory: Path) -> None:
+        self._file = directory / "state"
+        self._objects = directory / "objects"
+        self._saved: dict[str, bytes] = self._read()
+        self._unloaded = set(self._saved)
+        self._changed: set[str] = set()
+        self._changed_at = 0.0
+        self._something_changed = threading.Event()
+        self._saving = threading.Lock()
+
+    def install(self) -> None:
+        """Load each service's state as it starts, and save what changes from then on."""
+        kept = self
+
+        def start(container: ServiceContainer) -> bool:
+            started: bool = start_service(container)
+            name = container.service.name()
+            if started and name in kept._unloaded:
+                kept._unloaded.discard(name)
+                kept._load(container.service)
+            return started
+
+        ServiceContainer.start = start
+        run_custom_response_handlers.append(self._note_change)
+        threading.Thread(target=self._save_when_quiet, name="kept-state", daemon=True).start()
+
+    def load_what_serves(self) -> None:
+        """Have the gateway and the functions behind it serve from now on, if there were any."""
+        began = time.perf_counter()
+        for name in BEHIND_THE_GATEWAY:
+            if name in self._saved:
+                SERVICE_PLUGINS.require(name)
+        if self._saved:
+            LOG.info("state of %s loaded in %.2f s", ", ".join(BEHIND_THE_GATEWAY), time.perf_counter() - began)
+
+    def save(self) -> bool:
+        """Save what has changed. False, and nothing is saved, when it went on changing meanwhile."""
+        with self._saving:
+            changed, self._changed = self._changed, set()
+            pickled = {name: self._pickled(name) for name in sorted(changed)}
+            if self._changed or _being_deployed():
+                self._changed |= changed
+                return False
+            for name, state in pickled.items():
+                if state is None:
+                    self._saved.pop(name, None)
+                else:
+                    self._saved[name] = state
+            if changed:
+                self._write()
+            return True
+
+    # saving
+
+    def _note_change(self, _chain: object, context: RequestContext, response: Any) -> None:
+        if context.service is None or context.operation is None or response.status_code >= 400:
+            return
+        name = context.service.service_name
+        if name in SERVICES and not context.operation.name.startswith(READS):
+            self._changed.add(name)
+            self._changed_at = time.monotonic()
+            self._something_changed.set()
+
+    def _save_when_quiet(self) -> None:
+        while True:
+            self._something_changed.wait()
+            while time.monotonic() - self._changed_at < QUIET_SECONDS:
+                if _being_deployed():
+                    # A stack is complete a moment before its outputs are.
+                    self._changed_at = time.monotonic()
+                time.sleep(LOOK_AGAIN_SECONDS)
+            self._something_changed.clear()
+            try:
+                saved = self.save()
+            except OSError:
+                LOG.exception("what was deployed is not kept")
+            else:
+                if not saved:
+                    self._something_changed.set()
+
+    def _pickled(self, name: str) -> bytes | None:
+        """A service's state; None, and then nothing is kept of it any more, where LocalStack does not know how to pickle it."""
+        service = SERVICE_PLUGINS.require(name)
+        try:
+            if name == "s3":
+                self._keep_objects(service)
+            return bytes(pickle.dumps(_containers(service)))
+        except Exception:
+            LOG.exception("the state of %s cannot be kept", name)
+            return None
+
+    def _keep_objects(self, service: Service) -> None:
+        storage = service._provider._storage_backend  # noqa: SLF001 (LocalStack offers no other way to a provider)
+        for path, bucket, stored in self._stored_objects(service):
+            if not path.exists():
+                with storage.open(bucket, stored, mode="r") as content:
+                    _write_privately(path, b"".join(content))
+
+    def _write(self) -> None:
+        _write_privately(self._file, pickle.dumps({"made_by": made_by(), "services": self._saved}))
+        if SERVICE_PLUGINS.is_running("s3"):
+            wanted = {path for path, _, _ in self._stored_objects(SERVICE_PLUGINS.get_service("s3"))}
+            for path in set(self._objects.glob("*")) - wanted:
+                path.unlink(missing_ok=True)
+
+    def _stored_objects(self, service: Service) -> Iterator[tuple[Path, str, Any]]:
+        """Each object in S3: where its content is kept, its bucket, itself."""
+        from localstack.services.s3.models import S3Object  # noqa: PLC0415 (LocalStack's modules load when it runs)
+
+        for container in _containers(service):
+            for _, _, store in container.iter_stores():
+                for name, bucket in store.buckets.items():
+                    for stored in bucket.objects.values(with_versions=True):
+                        if isinstance(stored, S3Object):
+                            identity = f"{name}\0{stored.key}\0{stored.version_id}\0{stored.internal_last_modified}"
+                            yield self._objects / hashlib.sha256(identity.encode()).hexdigest(), name, stored
+
+    # loading
+
+    def _read(self) -> dict[str, bytes]:
+        if not self._file.exists():
+            return {}
+        try:
+            document = pickle.loads(self._file.read_bytes())
+        except Exception:
+            LOG.exception("%s cannot be read: beginning with nothing", self._file)
+            return {}
+        if document["made_by"] != made_by():
+            LOG.info("what was kept is of %s: beginning with nothing", document["made_by"])
+            return {}
+        return dict(document["services"])
+
+    def _load(self, service: Service) -> None:
+        name = service.name()
+        try:
+            if hook := service.lifecycle_hook:
+                hook.on_before_state_load()
+            for live, kept in zip(_containers(service), pickle.loads(self._saved[name]), strict=True):
+                live.clear()
+                live.update(kept)
+                if isinstance(live, AccountRegionBundle):
+                    live.__dict__.update(kept.__dict__)
+            if name == "s3":
+                self._load_objects(service)
+            if hook:
+                hook.on_after_state_load()
+        except Exception:
+            LOG.exception("the state of %s cannot be loaded", name)
+
+    def _load_objects(self, service: Service) -> None:
+        storage = service._provider._storage_backend  # noqa: SLF001 (LocalStack offers no other way to a provider)
+        for path, bucket, stored in self._stored_objects(service):
+            storage.create_bucket(bucket)
+            written = stored.internal_last_modified
+            with path.open("rb") as content, storage.open(bucket, stored, mode="w") as target:
+                target.write(content)
+                # Else it would count as another object.
+                stored.internal_last_modified = target.file.internal_last_modified = written
+
+
+class _Collector(StateVisitor):  # type: ignore[misc] # LocalStack is untyped here
+    def __init__(self) -> None:
+        self.containers: list[Any] = []
+
+    def visit(self, state_container: Any) -> None:
+        if not isinstance(state_container, AssetDirectory):
+            self.containers.append(state_container)
+
+
+def _containers(service: Service) -> list[Any]:
+    collector = _Collector()
+    service.accept_state_visitor(collector)
+    return collector.containers
+
+
+def _being_deployed() -> bool:
+    """Whether some stack is on its way: CloudFormation says that it is there without anybody having asked."""
+    if not SERVICE_PLUGINS.is_running("cloudformation"):
+        return False
+    from localstack.services.cloudformation.stores import cloudformation_stores  # noqa: PLC0415 (LocalStack's modules load when it runs)
+
+    return any(
+        stack.status.endswith("_IN_PROGRESS") and stack.status != "REVIEW_IN_PROGRESS"
+        for _, _, store in cloudformation_stores.iter_stores()
+        for stack in list(store.stacks_v2.values())
+    )
+
+
+def _write_privately(path: Path, content: bytes) -> None:
+    """Whole or not at all, and readable by its owner only: there are secrets in it."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    unfinished = path.with_suffix(".unfinished")
+    with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(content)
+    unfinished.replace(path)
+
+
+def made_by() -> str:
+    """What else must be the same for a pickle to be understood."""
+    return f"LocalStack {constants.VERSION}"
