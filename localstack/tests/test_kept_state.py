@@ -56,6 +56,8 @@ def test_what_was_deployed_serves_again_and_can_be_updated(mortal: LocalStack, d
     answer = deployment.request("GET", "/api/products/1", Authorization="Bearer good")
     assert (answer.status, answer.json()["greeting"], answer.json()["secret"]) == (200, "hello", secret)
     assert deployment.request("GET", "/api/products/1").status == 401
+    edge = mortal.request("GET", "/api/products/1", Authorization="Bearer good")
+    assert (edge.status, edge.json()["greeting"]) == (200, "hello")
     assert mortal.client("secretsmanager").get_secret_value(SecretId=secret)["SecretString"] == value
     assert mortal.client("s3").get_object(Bucket="artifacts", Key="last")["Body"].read() == b"last"
     stack = mortal.client("cloudformation").describe_stacks(StackName="sam")["Stacks"][0]
