@@ -36,6 +36,7 @@ class JobRunner:
         self._asked = asked
         self._ran_for: tuple[object, ...] | None = None
         self._log = stack.logs_dir / f"{job.name}.log"
+        self._log_begins = 0
         board.set_job(job.name, actual=is_.WAITING, answered=self._asked - 1, detail="", seconds=None)
 
     def start(self) -> None:
@@ -70,6 +71,7 @@ class JobRunner:
         started = time.monotonic()
         self._board.set_job(self._job.name, actual=is_.RUNNING, detail="", seconds=None)
         with open_log(self._log) as output:
+            self._log_begins = output.tell()
             process = subprocess.Popen(
                 self._job.command,
                 env={**self._job.environment, OWNER_VARIABLE: owner_mark(self._stack.run_dir, self._job.name)},
@@ -105,5 +107,5 @@ class JobRunner:
         return tuple(self._board.server(name).get("pid") for name in self._job.repeat_after_restart_of)
 
     def _last_line(self) -> str:
-        lines = [line for line in tail(self._log, 5) if line.strip()]
+        lines = [line for line in tail(self._log, 5, self._log_begins) if line.strip()]
         return lines[-1][:300] if lines else ""

@@ -23,12 +23,12 @@ def open_log(path: Path) -> IO[bytes]:
     return path.open("ab")
 
 
-def tail(path: Path, lines: int) -> list[str]:
-    """The last `lines` lines of a log."""
+def tail(path: Path, lines: int, begin: int = 0) -> list[str]:
+    """The last `lines` lines of a log, of what was written from the byte `begin` on."""
     if not path.exists() or lines <= 0:
         return []
     block = 256 * 1024
     with path.open("rb") as log:
         log.seek(0, 2)
-        log.seek(max(0, log.tell() - block))
+        log.seek(max(begin, log.tell() - block))
         return log.read().decode(errors="replace").splitlines()[-lines:]

@@ -60,6 +60,7 @@ class Traffic:
                     self._step(http, turn)
                 except httpx.HTTPError as error:
                     self.failures.append(f"{error.request.method} {error.request.url.path}: {error!r}")
+                    self._ending.wait(0.05)
                 self.answers += 1
 
     def _step(self, http: httpx.Client, turn: int) -> None:
