@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import http
 import socket
 import time
@@ -23,6 +24,7 @@ DRAIN_LIMIT_BYTES = 8 * BODY_LIMIT_BYTES
 REQUEST_SECONDS = 60.0
 IDLE_SECONDS = 300.0
 SWEEP_SECONDS = 1.0
+LINGER_SECONDS = 0.5
 PIPELINED = 16
 
 REASONS = {int(status): status.phrase.encode() for status in http.HTTPStatus}
@@ -116,9 +118,13 @@ class HttpConnection(asyncio.Protocol):
     def eof_received(self) -> bool:
         return self.busy  # who has asked may close its half and still wait for the answer
 
+    def keep_no_longer(self) -> None:
+        """Have it closed behind the next answer."""
+        self._keep = False
+
     def close(self) -> None:
         """At once when nothing is being answered, else after the answer."""
-        self._keep = False
+        self.keep_no_longer()
         if not self.busy and self._transport is not None:
             self._transport.close()
 
@@ -244,20 +250,26 @@ class HttpServer:
         self._sweep()
 
     async def close(self, seconds: float) -> None:
-        """Take no more; what is being answered is answered, for so many seconds."""
+        """Take no more connections; what is being answered is answered, for so many seconds.
+
+        Connections are closed behind an answer. Those on which nothing is asked stay for a moment longer: a client that is about to ask
+        again cannot know, and would not be told whether its request was taken.
+        """
         if self._server is None:
             return
         self._server.close()
         if self._sweeper is not None:
             self._sweeper.cancel()
         self._quiet = asyncio.Event()
+        for connection in self.connections:
+            connection.keep_no_longer()
+        self.answered()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._quiet.wait(), seconds)
+        if self.connections:
+            await asyncio.sleep(LINGER_SECONDS)
         for connection in list(self.connections):
             connection.close()
-        self.answered()
-        try:
-            await asyncio.wait_for(self._quiet.wait(), seconds)
-        except TimeoutError:
-            return
 
     def answered(self) -> None:
         """Some request was; the last one ends the wait of `close`."""

@@ -96,20 +96,30 @@ class DataPlane:
         self._api: CompiledApi | None = None
         self._stale = True
         self._look_again_at = 0.0
+        self._closing = False
 
     def changed(self) -> None:
         """Something was deployed or set; may be called from any thread."""
         self._stale = True
 
+    def close(self) -> None:
+        """Begin nothing any more: what is asked from now on is refused."""
+        self._closing = True
+
     def handle(self, request: HttpRequest, reply: Reply) -> None:
         """Answer a request, now or later."""
+        if self._closing:
+            _unavailable(reply, "shutting_down", "the system is being stopped", retry_after=5)
+            return
         try:
             api = self._current()
         except Exception:
             LOG.exception("the deployed API could not be compiled")
             api = None
         if api is None:
-            self._not_deployed(reply)
+            name = self._settings.edge_api_name
+            detail = f"nothing is deployed yet: {f'an API named {name}' if name else 'an API'} with a stage is awaited"
+            _unavailable(reply, "not_deployed", detail, retry_after=1)
         else:
             Exchange(self, api, request, reply).begin()
 
@@ -136,11 +146,10 @@ class DataPlane:
     def _wanted(self) -> tuple[str, str] | None:
         return deployed_stage(self._settings.edge_api_name, self._settings.edge_stage)
 
-    def _not_deployed(self, reply: Reply) -> None:
-        name = self._settings.edge_api_name
-        detail = f"nothing is deployed yet: {f'an API named {name}' if name else 'an API'} with a stage is awaited"
-        problem = {"type": "about:blank", "title": "Service Unavailable", "status": 503, "code": "not_deployed", "detail": detail}
-        reply(503, [("Content-Type", "application/problem+json"), ("Retry-After", "1")], json.dumps(problem).encode())
+
+def _unavailable(reply: Reply, code: str, detail: str, *, retry_after: int) -> None:
+    problem = {"type": "about:blank", "title": "Service Unavailable", "status": 503, "code": code, "detail": detail}
+    reply(503, [("Content-Type", "application/problem+json"), ("Retry-After", str(retry_after))], json.dumps(problem).encode())
 
 
 class Exchange:

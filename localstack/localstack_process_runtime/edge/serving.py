@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 LOG = logging.getLogger(__name__)
 THREADS = 32
 
-_serving: list[HttpServer] = []
+_serving: list[tuple[HttpServer, DataPlane]] = []
 
 
 def start(grants: GrantCache, buckets: TokenBuckets) -> None:
@@ -40,7 +40,7 @@ def start(grants: GrantCache, buckets: TokenBuckets) -> None:
         plane = DataPlane(settings, runtime.pool.pool, grants, buckets, PassingOn(address.port), threads)
         server = HttpServer(plane.handle)
         await server.listen(address.host, address.port)
-        _serving.append(server)
+        _serving.append((server, plane))
         return plane
 
     plane = asyncio.run_coroutine_threadsafe(serve(), runtime.pool.loop).result(10)
@@ -57,7 +57,11 @@ def start(grants: GrantCache, buckets: TokenBuckets) -> None:
 
 def stop() -> None:
     """Take no more requests; those in hand are answered first."""
-    settings = get_settings()
+    seconds = get_settings().limits.drain_seconds
+
+    async def close(server: HttpServer, plane: DataPlane) -> None:
+        plane.close()
+        await server.close(seconds)
+
     while _serving:
-        closing = _serving.pop().close(settings.limits.drain_seconds)
-        asyncio.run_coroutine_threadsafe(closing, get_runtime().pool.loop).result(settings.limits.drain_seconds + 5)
+        asyncio.run_coroutine_threadsafe(close(*_serving.pop()), get_runtime().pool.loop).result(seconds + 5)
