@@ -73,7 +73,7 @@ export const t = {
 
   },
   table: {
-    loading: 'Loading', range: (from: number, to: number, total: number) => `${formatNumber(from)}–${formatNumber(to)} of ${formatNumber(total)}`, actions: 'Actions', pagination: 'Pages',
+    loading: 'Loading', range: (from: number, to: number, total: number, exact = true) => `${formatNumber(from)}–${formatNumber(to)} of ${formatNumber(total)}${exact ? '' : '+'}`, actions: 'Actions', pagination: 'Pages',
     filters: 'Filters', sortBy: 'Sort by', added: 'When added', ascending: 'Ascending', descending: 'Descending', page: 'Page', noMatch: 'Nothing matches', noMatchHint: 'Try fewer filters or another search.',
 
   },

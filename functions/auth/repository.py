@@ -3,14 +3,24 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.dialects.mysql import insert
 from sqlalchemy.orm import Session
 
 from auth.models import RevokedToken, User
 from auth.schemas import UserQuery
 from common.identity import Role
-from common.paging import read_page
+from common.lists import Source, by, equal, read_page, rest
+from common.paging import Page
+
+_LISTED = Source(
+    User,
+    {
+        "username": by("uq_users_username", User.username),
+        "email": by("uq_users_email", User.email),
+        **{name: by(f"ix_users_{name}", getattr(User, name)) for name in ("role", "created_at")},
+    },
+)
 
 
 def get(session: Session, user_id: int, *, for_update: bool = False) -> User | None:
@@ -42,15 +52,16 @@ def add(session: Session, fields: dict[str, Any]) -> User:
     return user
 
 
-def page(session: Session, query: UserQuery) -> tuple[list[User], int]:
-    """A page of users and how many there are on all pages."""
-    rows = select(User)
-    if query.role is not None:
-        rows = rows.where(User.role == query.role)
-    if query.disabled is not None:
-        rows = rows.where(User.disabled_at.is_not(None) if query.disabled else User.disabled_at.is_(None))
-    columns = {name: getattr(User, name) for name in query.sortable}
-    return read_page(session, rows, query, columns=columns, searched=(User.username, User.email))
+def page(session: Session, query: UserQuery) -> Page:
+    """A page of users."""
+    called = or_(*(column.icontains(query.q or "", autoescape=True) for column in (User.username, User.email)))
+    disabled = User.disabled_at.is_not(None) if query.disabled else User.disabled_at.is_(None)
+    narrowings = [
+        *equal(User.role, query.role, "ix_users_role"),
+        *rest(disabled, wanted=query.disabled is not None),
+        *rest(called, wanted=bool(query.q)),
+    ]
+    return read_page(session, _LISTED, query, narrowings)
 
 
 def revoke_token(session: Session, token_id: str, expires_at: datetime) -> None:

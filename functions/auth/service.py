@@ -101,9 +101,8 @@ def get_user(user_id: int) -> dict[str, Any]:
 def list_users(query: UserQuery) -> dict[str, Any]:
     """A page of users."""
     with transaction() as session:
-        users, total = repository.page(session, query)
-        documents = [_document(user) for user in users]
-    return page_document("users", documents, total, query)
+        page = repository.page(session, query)
+    return page_document("users", [_document(user) for user in page.rows], page, query)
 
 
 def change_user(session: Session, user_id: int, standing: UserStanding, by: Identity) -> dict[str, Any]:

@@ -1,14 +1,18 @@
 """The only SQL of this service."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from common.paging import read_page
+from common import positions, search
+from common.lists import Source, among, by, equal, read_page
+from common.paging import Page
 from customer.models import Customer
 from customer.schemas import CustomerQuery
+
+_LISTED = Source(Customer, {name: by(f"ix_customers_{name}", getattr(Customer, name)) for name in ("name", "city", "contact_person")})
 
 
 def get(session: Session, customer_id: int, *, for_update: bool = False) -> Customer | None:
@@ -22,10 +26,11 @@ def lock_many(session: Session, customer_ids: Iterable[int]) -> dict[int, Custom
     return {customer.id: customer for customer in session.scalars(rows)}
 
 
-def write(session: Session, customers: Iterable[Customer]) -> None:
+def write(session: Session, customers: Sequence[Customer]) -> None:
     """New customers get their ids, changed ones their new fields."""
     session.add_all(customers)
     session.flush()
+    _note_words(session, customers)
 
 
 def add(session: Session, fields: dict[str, Any]) -> Customer:
@@ -33,6 +38,7 @@ def add(session: Session, fields: dict[str, Any]) -> Customer:
     customer = Customer(**fields)
     session.add(customer)
     session.flush()
+    _note_words(session, [customer], new=True)
     return customer
 
 
@@ -40,21 +46,25 @@ def delete(session: Session, customer: Customer) -> None:
     """Delete a customer. Raises IntegrityError where something points to it."""
     session.delete(customer)
     session.flush()
+    search.forget_words(session, "customer", customer.id)
+    positions.note_deleted(session, "customers", customer.id)
 
 
-def page(session: Session, query: CustomerQuery) -> tuple[list[Customer], int]:
-    """A page of customers and how many there are on all pages."""
-    rows = select(Customer)
-    if query.ids is not None:
-        rows = rows.where(Customer.id.in_(query.ids))
-    if query.name is not None:
-        rows = rows.where(Customer.name == query.name)
-    if query.city is not None:
-        rows = rows.where(Customer.city == query.city)
-    columns = {name: getattr(Customer, name) for name in query.sortable}
-    return read_page(session, rows, query, columns=columns, searched=(Customer.name, Customer.city, Customer.contact_person))
+def page(session: Session, query: CustomerQuery) -> Page:
+    """A page of customers."""
+    narrowings = [
+        *among(Customer.id, query.ids, "PRIMARY"),
+        *equal(Customer.name, query.name, "ix_customers_name"),
+        *equal(Customer.city, query.city, "ix_customers_city"),
+        *search.narrowings(session, query.q, Customer, {"customer": Customer.id}),
+    ]
+    return read_page(session, _LISTED, query, narrowings)
 
 
 def latest(session: Session, limit: int) -> list[Customer]:
     """The customers that were added last."""
     return list(session.scalars(select(Customer).order_by(Customer.id.desc()).limit(limit)))
+
+
+def _note_words(session: Session, customers: Iterable[Customer], *, new: bool = False) -> None:
+    search.note_words(session, "customer", {c.id: (c.name, c.city, c.contact_person) for c in customers}, new=new)

@@ -37,8 +37,8 @@ def list_customers(query: CustomerQuery) -> dict[str, Any]:
 
     def load() -> dict[str, Any]:
         with transaction() as session:
-            customers, total = repository.page(session, query)
-        return page_document("customers", [_document(s) for s in customers], total, query)
+            page = repository.page(session, query)
+        return page_document("customers", [_document(s) for s in page.rows], page, query)
 
     return _CACHE.listed(query.model_dump(), load)
 
@@ -52,7 +52,7 @@ def update_customer(session: Session, customer_id: int, new: CustomerIn) -> dict
     """The customer with new fields. Raises NotFoundError."""
     customer = _found(customer_id, repository.get(session, customer_id, for_update=True))
     _update(customer, new.model_dump())
-    session.flush()
+    repository.write(session, [customer])
     return _changed(session, "customer_updated", customer)
 
 

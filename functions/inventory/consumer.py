@@ -22,9 +22,11 @@ def handler(payload: dict[str, Any], context: object) -> dict[str, Any]:  # noqa
 def _apply(session: Session, events: list[Event]) -> None:
     _note_prices(session, [event for event in events if event["event_type"] in {"product_created", "product_updated"}])
     _move_stock(session, of_channel("procurement_stock_in", events) + of_channel("order_stock_out", events))
-    for event in traced(of_channel("inventory_alert", events)):
-        _log_alert(session, event)
-    products.heal(of_channel("product_events", events))
+    repository.add_alerts(session, [_alert(event) for event in traced(of_channel("inventory_alert", events))])
+    product_events = of_channel("product_events", events)
+    if any(event["event_type"] == "product_deleted" for event in product_events):
+        repository.note_storages_gone(session)
+    products.heal(product_events)
 
 
 def _note_prices(session: Session, events: list[Event]) -> None:
@@ -56,17 +58,14 @@ def _quantity(event: Event) -> Decimal:
     return quantity
 
 
-def _log_alert(session: Session, event: Event) -> None:
+def _alert(event: Event) -> dict[str, Any]:
     logger.warning(event["event_type"], product_id=event["product_id"], quantity=event["quantity"], cause=event["cause_event_id"])
-    repository.add_alert(
-        session,
-        {
-            "product_id": event["product_id"],
-            "kind": event["event_type"],
-            "quantity": Decimal(str(event["quantity"])),
-            "threshold": Decimal(str(event["threshold"])),
-            "stock_version": event["stock_version"],
-            "cause_event_id": event["cause_event_id"],
-            "occurred_at": datetime.fromisoformat(event["occurred_at"]),
-        },
-    )
+    return {
+        "product_id": event["product_id"],
+        "kind": event["event_type"],
+        "quantity": Decimal(str(event["quantity"])),
+        "threshold": Decimal(str(event["threshold"])),
+        "stock_version": event["stock_version"],
+        "cause_event_id": event["cause_event_id"],
+        "occurred_at": datetime.fromisoformat(event["occurred_at"]),
+    }

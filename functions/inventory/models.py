@@ -63,3 +63,5 @@ class StockAlert(Base):
     stock_version: Mapped[int] = mapped_column(BigInteger)
     cause_event_id: Mapped[str] = mapped_column(String(36))
     occurred_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    # Of a fall: when stock first recovered after it.
+    cleared_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

@@ -5,16 +5,24 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, case, func, select
+from sqlalchemy import ColumnElement, Row, and_, case, func, or_, select, update
 from sqlalchemy.dialects.mysql import insert
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import Session
 
-from common.paging import read_page
+from common import positions, search
+from common.lists import Narrowing, Sort, Source, among, by, equal, read_page
+from common.paging import Page
 from inventory.models import LOW_STOCK, StockAlert, StockMovement, Storage
 from inventory.schemas import AlertQuery, MovementQuery, ReconcileQuery, StorageQuery
 
 # Whatever the optimizer thinks of a small table: rows are locked in the order they are read.
 _IN_ORDER = "FORCE INDEX (uq_storages_product_id)"
+_STORAGES = Source(
+    Storage,
+    {"product_id": by("uq_storages_product_id", Storage.product_id), "quantity": by("ix_storages_quantity", Storage.quantity)},
+)
+_MOVEMENTS = Source(StockMovement, {})
+_ALERTS = Source(StockAlert, {})
 
 
 class UnknownProductError(Exception):
@@ -74,6 +82,11 @@ def add_storages(session: Session, product_ids: Iterable[int]) -> None:
     if rows:
         # IGNORE makes a warning of a storage that is there and of a product that is not (its foreign key).
         session.execute(insert(Storage).prefix_with("IGNORE").values(rows))
+
+
+def note_storages_gone(session: Session) -> None:
+    """Products were deleted that had never moved, and their storages with them: which, nobody has seen."""
+    positions.forget(session, "storages")
 
 
 def note_prices(session: Session, prices: Iterable[tuple[int, Decimal, int]]) -> None:
@@ -136,23 +149,19 @@ def has_any_movement(session: Session, product_id: int) -> bool:
     return session.scalar(select(StockMovement.id).filter_by(product_id=product_id).limit(1)) is not None
 
 
-def page(session: Session, query: StorageQuery, product_ids: Iterable[int] | None) -> tuple[list[Storage], int]:
-    """A page of storages (of these products, where given) and how many there are on all pages.
-
-    With `as_of`, "low" and the order by quantity are those of that moment.
-    """
-    rows = select(Storage)
-    quantity = Storage.quantity if query.as_of is None else _quantity_at(query.as_of)
-    if product_ids is not None:
-        rows = rows.where(Storage.product_id.in_(list(product_ids)))
-    if query.product_id is not None:
-        rows = rows.where(Storage.product_id == query.product_id)
-    if query.product_ids is not None:
-        rows = rows.where(Storage.product_id.in_(query.product_ids))
-    if query.low is not None:
-        rows = rows.where(quantity < LOW_STOCK if query.low else quantity >= LOW_STOCK)
-    columns = {"id": Storage.id, "product_id": Storage.product_id, "quantity": quantity}
-    return read_page(session, rows, query.model_copy(update={"q": None}), columns=columns)
+def page(session: Session, query: StorageQuery) -> Page:
+    """A page of storages. With `as_of`, "low" and the order by quantity are those of that moment, reckoned for each product."""
+    now = query.as_of is None
+    quantity = Storage.quantity if now else _quantity_at(query.as_of)
+    low = quantity < LOW_STOCK if query.low else quantity >= LOW_STOCK
+    narrowings = [
+        *equal(Storage.product_id, query.product_id, "uq_storages_product_id", few=True),
+        *among(Storage.product_id, query.product_ids, "uq_storages_product_id"),
+        *([Narrowing(low, "ix_storages_quantity" if now else None, order="quantity")] if query.low is not None else []),
+        *search.narrowings(session, query.q, Storage, {"product": Storage.product_id}),
+    ]
+    listed = _STORAGES if now else Source(Storage, {**_STORAGES.sorts, "quantity": Sort((quantity,), None)})
+    return read_page(session, listed, query, narrowings)
 
 
 def settle(session: Session, product_ids: Iterable[int]) -> None:
@@ -179,42 +188,52 @@ def _quantity_at(moment: datetime) -> ColumnElement[Decimal]:
     return func.coalesce(last.scalar_subquery(), 0)
 
 
-def movements(session: Session, query: MovementQuery) -> tuple[list[StockMovement], int]:
+def movements(session: Session, query: MovementQuery) -> Page:
     """A page of the ledger."""
-    rows = select(StockMovement)
-    if query.product_id is not None:
-        rows = rows.filter_by(product_id=query.product_id)
-    if query.event_ids is not None:
-        rows = rows.where(StockMovement.event_id.in_(query.event_ids))
-    if query.reason is not None:
-        rows = rows.filter_by(reason=query.reason)
-    return read_page(session, rows, query, columns={"id": StockMovement.id}, searched=(StockMovement.reference,))
+    movement = StockMovement
+    narrowings = [
+        *equal(movement.product_id, query.product_id, "ix_stock_movements_product_id_id"),
+        *among(movement.event_id, query.event_ids, "uq_stock_movements_event_id"),
+        *equal(movement.reason, query.reason, "ix_stock_movements_reason"),
+    ]
+    if query.q:
+        narrowings.append(Narrowing(movement.reference.startswith(query.q, autoescape=True), "ix_stock_movements_reference"))
+    return read_page(session, _MOVEMENTS, query, narrowings)
 
 
-def add_alert(session: Session, fields: dict[str, Any]) -> None:
-    """Write the alert log; the same crossing is written once."""
-    session.execute(insert(StockAlert).values(**fields).prefix_with("IGNORE"))
+def add_alerts(session: Session, alerts: Sequence[dict[str, Any]]) -> None:
+    """Write the alert log, the same crossing once, and say of each fall when stock first recovered after it.
+
+    Falls and recoveries may be heard of in any order.
+    """
+    if not alerts:
+        return
+    _lock(session, {alert["product_id"] for alert in alerts})
+    session.execute(insert(StockAlert).prefix_with("IGNORE").values(alerts))
+    for alert in alerts:
+        own = update(StockAlert).filter_by(product_id=alert["product_id"], kind="low_stock")
+        if alert["kind"] == "stock_recovered":
+            at = alert["occurred_at"]
+            earlier = or_(StockAlert.cleared_at.is_(None), StockAlert.cleared_at > at)
+            changed = own.where(StockAlert.stock_version < alert["stock_version"], earlier).values(cleared_at=at)
+        else:
+            recovered = select(func.min(StockAlert.occurred_at)).filter_by(product_id=alert["product_id"], kind="stock_recovered")
+            at = session.scalar(recovered.where(StockAlert.stock_version > alert["stock_version"]))
+            changed = own.where(StockAlert.stock_version == alert["stock_version"]).values(cleared_at=at)
+        session.execute(changed.execution_options(synchronize_session=False))
 
 
-def alerts(session: Session, query: AlertQuery) -> tuple[list[tuple[StockAlert, datetime | None]], int]:
-    """A page of falls below the threshold, each with the moment it was cleared, if it was."""
-    later = aliased(StockAlert)
-    cleared_at = (
-        select(func.min(later.occurred_at))
-        .where(later.product_id == StockAlert.product_id, later.kind == "stock_recovered", later.stock_version > StockAlert.stock_version)
-        .scalar_subquery()
-    )
-    rows = select(StockAlert).where(StockAlert.kind == "low_stock")
-    if query.product_id is not None:
-        rows = rows.where(StockAlert.product_id == query.product_id)
-    if query.status != "all":
-        rows = rows.where(cleared_at.is_(None) if query.status == "active" else cleared_at.is_not(None))
-    found, total = read_page(session, rows, query, columns={"id": StockAlert.id})
-    moments = {
-        row.id: row.cleared_at
-        for row in session.execute(select(StockAlert.id, cleared_at.label("cleared_at")).where(StockAlert.id.in_([a.id for a in found])))
-    }
-    return [(alert, moments[alert.id]) for alert in found], total
+def alerts(session: Session, query: AlertQuery) -> Page:
+    """A page of falls below the threshold."""
+    fallen = StockAlert.kind == "low_stock"
+    narrowings = equal(StockAlert.product_id, query.product_id, "uq_stock_alerts_product_id_stock_version")
+    if query.status == "active":
+        narrowings.append(Narrowing(and_(fallen, StockAlert.cleared_at.is_(None)), "ix_stock_alerts_kind_cleared_at", order="id"))
+    else:
+        narrowings.append(Narrowing(fallen, "ix_stock_alerts_kind", order="id"))
+    if query.status == "cleared":
+        narrowings.append(Narrowing(and_(fallen, StockAlert.cleared_at.is_not(None)), "ix_stock_alerts_kind_cleared_at"))
+    return read_page(session, _ALERTS, query, narrowings)
 
 
 def reconcile(session: Session, query: ReconcileQuery) -> tuple[list[Row[Any]], int, int]:

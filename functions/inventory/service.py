@@ -11,8 +11,8 @@ from common.db import in_transaction, transaction, utc_now
 from common.errors import ConflictError, InvalidError, NotFoundError, UnavailableError
 from common.events import new_event_id
 from common.fields import as_json_moment, as_json_number
-from common.paging import MAX_LIMIT, page_document
-from common.services import Directory, get_from
+from common.paging import Page, page_document
+from common.services import Directory
 from inventory import repository
 from inventory.models import LOW_STOCK, Storage
 from inventory.schemas import (
@@ -60,22 +60,15 @@ def get_storage_of_product(product_id: int, query: MomentQuery) -> dict[str, Any
 
 
 def list_storages(query: StorageQuery) -> dict[str, Any]:
-    """A page of storages; `q` is the product service's search, of which the first 500 are taken.
-
-    Raises InvalidError for a moment to come.
-    """
+    """A page of storages; `q` searches their products. Raises InvalidError for a moment to come."""
     moment = _past(query.as_of)
-    product_ids = None
-    if query.q:
-        _, found = get_from("product", "/api/products", query={"q": query.q, "limit": str(MAX_LIMIT)})
-        product_ids = [product["id"] for product in found["products"]]
 
-    def read(session: Session) -> tuple[list[dict[str, Any]], int]:
-        storages, total = repository.page(session, query, product_ids)
-        return _documents(session, storages, moment), total
+    def read(session: Session) -> tuple[list[dict[str, Any]], Page]:
+        page = repository.page(session, query)
+        return _documents(session, page.rows, moment), page
 
-    documents, total = in_transaction(read)
-    return page_document("inventory", _with_products(documents), total, query)
+    documents, page = in_transaction(read)
+    return page_document("inventory", _with_products(documents), page, query)
 
 
 def open_storage(session: Session, new: StorageIn) -> dict[str, Any]:
@@ -122,9 +115,8 @@ def correct_stock(session: Session, corrections: Sequence[StockCorrection]) -> l
 def list_movements(query: MovementQuery) -> dict[str, Any]:
     """A page of the ledger."""
     with transaction() as session:
-        movements, total = repository.movements(session, query)
-        documents = [MovementOut.model_validate(m).document() for m in movements]
-    return page_document("movements", documents, total, query)
+        page = repository.movements(session, query)
+    return page_document("movements", [MovementOut.model_validate(m).document() for m in page.rows], page, query)
 
 
 def list_movements_of_product(product_id: int, query: MovementQuery) -> dict[str, Any]:
@@ -144,9 +136,8 @@ def statistics() -> dict[str, Any]:
 def list_alerts(query: AlertQuery) -> dict[str, Any]:
     """A page of alerts."""
     with transaction() as session:
-        found, total = repository.alerts(session, query)
-        documents = [AlertOut.model_validate({**_columns(alert), "cleared_at": cleared_at}).document() for alert, cleared_at in found]
-    return page_document("alerts", documents, total, query)
+        page = repository.alerts(session, query)
+    return page_document("alerts", [AlertOut.model_validate(alert).document() for alert in page.rows], page, query)
 
 
 def reconcile(query: ReconcileQuery) -> dict[str, Any]:
@@ -226,10 +217,6 @@ def _with_products(documents: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _document(storage: Storage) -> dict[str, Any]:
     return StorageOut.model_validate(storage).document()
-
-
-def _columns(row: Any) -> dict[str, Any]:
-    return {column.key: getattr(row, column.key) for column in row.__table__.columns}
 
 
 def _found(what: str, storage: Storage | None) -> Storage:

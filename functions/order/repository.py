@@ -3,13 +3,23 @@
 from collections.abc import Iterable
 from typing import Any, get_args
 
-from sqlalchemy import select, update
+from sqlalchemy import and_, select, update
 from sqlalchemy.orm import Session
 
-from common.paging import read_page
+from common import search
+from common.lists import Narrowing, Source, by, equal, read_page, within
+from common.paging import Page
 from common.statistics import figures, figures_of, in_buckets, over_time, top_products, total
 from order.models import Order
 from order.schemas import SOLD, OrderQuery, StatisticsQuery, Status
+
+_LISTED = Source(
+    Order,
+    {
+        "status": by("ix_orders_status_timestamp", Order.status, Order.timestamp),
+        **{name: by(f"ix_orders_{name}", getattr(Order, name)) for name in ("timestamp", "quantity", "total_cost")},
+    },
+)
 
 
 def get(session: Session, order_id: int) -> Order | None:
@@ -48,21 +58,22 @@ def add(session: Session, fields: dict[str, Any]) -> Order:
     return order
 
 
-def page(session: Session, query: OrderQuery) -> tuple[list[Order], int]:
-    """A page of orders and how many there are on all pages."""
-    rows = select(Order)
-    if query.product_id is not None:
-        rows = rows.where(Order.product_id == query.product_id)
-    if query.customer_id is not None:
-        rows = rows.where(Order.customer_id == query.customer_id)
-    if query.status is not None:
-        rows = rows.where(Order.status == query.status)
-    if query.since is not None:
-        rows = rows.where(Order.timestamp >= query.since)
-    if query.until is not None:
-        rows = rows.where(Order.timestamp < query.until)
-    columns = {name: getattr(Order, name) for name in query.sortable}
-    return read_page(session, rows, query, columns=columns, searched=(Order.product_name, Order.product_code, Order.customer_name))
+def page(session: Session, query: OrderQuery) -> Page:
+    """A page of orders. Those of a status or a period come by the clock: by id they are sorted by the timestamp, too."""
+    named = {"product": Order.product_id, "customer": Order.customer_id}
+    narrowings = [
+        *equal(Order.product_id, query.product_id, "ix_orders_product_id"),
+        *equal(Order.customer_id, query.customer_id, "ix_orders_customer_id"),
+        *search.narrowings(session, query.q, Order, named, former=True),
+    ]
+    status = [Order.status == query.status] if query.status is not None else []
+    clock = [*status, *within(Order.timestamp, query.since, query.until)]
+    if clock:
+        index = "ix_orders_status_timestamp" if status else "ix_orders_timestamp"
+        covered = ("quantity", "total_cost", "status") if len(clock) > len(status) else ()
+        narrowings.append(Narrowing(and_(*clock), index, order="timestamp", covering="ix_orders_statistics", covered=covered))
+    by_id = query.sort in {"id", "-id"}
+    return read_page(session, _LISTED, query, narrowings, sort="timestamp" if by_id and clock else None)
 
 
 def latest(session: Session, limit: int) -> list[Order]:

@@ -41,8 +41,8 @@ def list_orders(query: OrderQuery) -> dict[str, Any]:
 
     def load() -> dict[str, Any]:
         with transaction() as session:
-            orders, total = repository.page(session, query)
-        return page_document("orders", [_document(o) for o in orders], total, query)
+            page = repository.page(session, query)
+        return page_document("orders", [_document(o) for o in page.rows], page, query)
 
     return _CACHE.listed(query.model_dump(), load)
 

@@ -2,13 +2,19 @@
 
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import and_, select
 from sqlalchemy.orm import Session
 
-from common.paging import read_page
+from common import search
+from common.lists import Narrowing, Source, by, equal, read_page, within
+from common.paging import Page
 from common.statistics import figures, in_buckets, over_time, top_products
 from procurement.models import Procurement
 from procurement.schemas import ProcurementQuery, StatisticsQuery
+
+_LISTED = Source(
+    Procurement, {name: by(f"ix_procurements_{name}", getattr(Procurement, name)) for name in ("timestamp", "quantity", "total_cost")}
+)
 
 
 def get(session: Session, procurement_id: int) -> Procurement | None:
@@ -24,20 +30,22 @@ def add(session: Session, fields: dict[str, Any]) -> Procurement:
     return procurement
 
 
-def page(session: Session, query: ProcurementQuery) -> tuple[list[Procurement], int]:
-    """A page of procurements and how many there are on all pages."""
-    rows = select(Procurement)
-    if query.product_id is not None:
-        rows = rows.where(Procurement.product_id == query.product_id)
-    if query.supplier_id is not None:
-        rows = rows.where(Procurement.supplier_id == query.supplier_id)
-    if query.since is not None:
-        rows = rows.where(Procurement.timestamp >= query.since)
-    if query.until is not None:
-        rows = rows.where(Procurement.timestamp < query.until)
-    columns = {name: getattr(Procurement, name) for name in query.sortable}
-    searched = (Procurement.product_name, Procurement.product_code, Procurement.supplier_name)
-    return read_page(session, rows, query, columns=columns, searched=searched)
+def page(session: Session, query: ProcurementQuery) -> Page:
+    """A page of procurements. Those of a period come by the clock: by id they are sorted by the timestamp, too."""
+    named = {"product": Procurement.product_id, "supplier": Procurement.supplier_id}
+    narrowings = [
+        *equal(Procurement.product_id, query.product_id, "ix_procurements_product_id"),
+        *equal(Procurement.supplier_id, query.supplier_id, "ix_procurements_supplier_id"),
+        *search.narrowings(session, query.q, Procurement, named, former=True),
+    ]
+    period = within(Procurement.timestamp, query.since, query.until)
+    if period:
+        covered = ("quantity", "total_cost")
+        narrowings.append(
+            Narrowing(and_(*period), "ix_procurements_timestamp", order="timestamp", covering="ix_procurements_statistics", covered=covered)
+        )
+    by_id = query.sort in {"id", "-id"}
+    return read_page(session, _LISTED, query, narrowings, sort="timestamp" if by_id and period else None)
 
 
 def latest(session: Session, limit: int) -> list[Procurement]:

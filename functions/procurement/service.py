@@ -41,8 +41,8 @@ def list_procurements(query: ProcurementQuery) -> dict[str, Any]:
 
     def load() -> dict[str, Any]:
         with transaction() as session:
-            procurements, total = repository.page(session, query)
-        return page_document("procurements", [_document(p) for p in procurements], total, query)
+            page = repository.page(session, query)
+        return page_document("procurements", [_document(p) for p in page.rows], page, query)
 
     return _CACHE.listed(query.model_dump(), load)
 

@@ -1,14 +1,24 @@
 """The only SQL of this service."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from common.paging import read_page
+from common import positions, search
+from common.lists import Source, among, by, equal, read_page
+from common.paging import Page
 from product.models import Product
 from product.schemas import ProductQuery
+
+_LISTED = Source(
+    Product,
+    {
+        "product_code": by("uq_products_product_code", Product.product_code),
+        **{name: by(f"ix_products_{name}", getattr(Product, name)) for name in ("name", "category", "price_buy", "price_sell")},
+    },
+)
 
 
 def get(session: Session, product_id: int, *, for_update: bool = False) -> Product | None:
@@ -22,10 +32,11 @@ def lock_codes(session: Session, codes: Iterable[str]) -> dict[str, Product]:
     return {product.product_code: product for product in session.scalars(rows)}
 
 
-def write(session: Session, products: Iterable[Product]) -> None:
+def write(session: Session, products: Sequence[Product]) -> None:
     """New products get their ids, changed ones their new fields. Raises IntegrityError as `add` does."""
     session.add_all(products)
     session.flush()
+    _note_words(session, products)
 
 
 def add(session: Session, fields: dict[str, Any]) -> Product:
@@ -33,6 +44,7 @@ def add(session: Session, fields: dict[str, Any]) -> Product:
     product = Product(**fields)
     session.add(product)
     session.flush()
+    _note_words(session, [product], new=True)
     return product
 
 
@@ -40,23 +52,26 @@ def delete(session: Session, product: Product) -> None:
     """Delete a product. Raises IntegrityError where something points to it."""
     session.delete(product)
     session.flush()
+    search.forget_words(session, "product", product.id)
+    positions.note_deleted(session, "products", product.id)
 
 
-def page(session: Session, query: ProductQuery) -> tuple[list[Product], int]:
-    """A page of products and how many there are on all pages."""
-    rows = select(Product)
-    if query.ids is not None:
-        rows = rows.where(Product.id.in_(query.ids))
-    if query.product_code is not None:
-        rows = rows.where(Product.product_code == query.product_code)
-    if query.category is not None:
-        rows = rows.where(Product.category == query.category)
-    if query.supplier_id is not None:
-        rows = rows.where(Product.supplier_id == query.supplier_id)
-    columns = {name: getattr(Product, name) for name in query.sortable}
-    return read_page(session, rows, query, columns=columns, searched=(Product.name, Product.product_code))
+def page(session: Session, query: ProductQuery) -> Page:
+    """A page of products."""
+    narrowings = [
+        *among(Product.id, query.ids, "PRIMARY"),
+        *equal(Product.product_code, query.product_code, "uq_products_product_code", few=True),
+        *equal(Product.category, query.category, "ix_products_category"),
+        *equal(Product.supplier_id, query.supplier_id, "ix_products_supplier_id"),
+        *search.narrowings(session, query.q, Product, {"product": Product.id}),
+    ]
+    return read_page(session, _LISTED, query, narrowings)
 
 
 def latest(session: Session, limit: int) -> list[Product]:
     """The products that were added last."""
     return list(session.scalars(select(Product).order_by(Product.id.desc()).limit(limit)))
+
+
+def _note_words(session: Session, products: Iterable[Product], *, new: bool = False) -> None:
+    search.note_words(session, "product", {p.id: (p.name, p.product_code) for p in products}, new=new)

@@ -38,8 +38,8 @@ def list_products(query: ProductQuery) -> dict[str, Any]:
 
     def load() -> dict[str, Any]:
         with transaction() as session:
-            products, total = repository.page(session, query)
-        return page_document("products", [_document(p) for p in products], total, query)
+            found = repository.page(session, query)
+        return page_document("products", [_document(p) for p in found.rows], found, query)
 
     page = _CACHE.listed(query.model_dump(), load)
     return page | {"products": _with_suppliers(page["products"])}
@@ -64,7 +64,7 @@ def update_product(session: Session, product_id: int, new: ProductIn) -> dict[st
     product = _found(product_id, repository.get(session, product_id, for_update=True))
     _update(product, new.model_dump())
     try:
-        session.flush()
+        repository.write(session, [product])
     except IntegrityError as error:
         raise _refusal(error, new) from error
     return _changed(session, "product_updated", product) | {"supplier": supplier}

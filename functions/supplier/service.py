@@ -37,8 +37,8 @@ def list_suppliers(query: SupplierQuery) -> dict[str, Any]:
 
     def load() -> dict[str, Any]:
         with transaction() as session:
-            suppliers, total = repository.page(session, query)
-        return page_document("suppliers", [_document(s) for s in suppliers], total, query)
+            page = repository.page(session, query)
+        return page_document("suppliers", [_document(s) for s in page.rows], page, query)
 
     return _CACHE.listed(query.model_dump(), load)
 
@@ -52,7 +52,7 @@ def update_supplier(session: Session, supplier_id: int, new: SupplierIn) -> dict
     """The supplier with new fields. Raises NotFoundError."""
     supplier = _found(supplier_id, repository.get(session, supplier_id, for_update=True))
     _update(supplier, new.model_dump())
-    session.flush()
+    repository.write(session, [supplier])
     return _changed(session, "supplier_updated", supplier)
 
 

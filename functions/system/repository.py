@@ -2,27 +2,31 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from common.deliveries import DeadLetter, payload_of
 from common.events import OutboxRow, first_event_id
-from common.paging import read_page
+from common.lists import Narrowing, Source, equal, read_page, rest
+from common.paging import Page
 from system.schemas import DeadLetterQuery, EventQuery
 
+_EVENTS = Source(OutboxRow, {})
+_DEAD_LETTERS = Source(DeadLetter, {})
 # How far the clocks of two processes may be apart, and a transaction's events from one another.
 _MOMENT = timedelta(seconds=5)
 _FIRST_CHANNEL = {"order": "order_stock_out", "procurement": "procurement_stock_in"}
 
 
-def events(session: Session, query: EventQuery) -> tuple[list[OutboxRow], int]:
-    """A page of events and how many there are on all pages."""
-    rows = select(OutboxRow)
-    if query.channel is not None:
-        rows = rows.where(OutboxRow.channel == query.channel)
-    if query.trace_id is not None:
-        rows = rows.where(OutboxRow.trace_id == query.trace_id)
-    return read_page(session, rows, query, columns={"id": OutboxRow.id}, searched=(OutboxRow.event_id, OutboxRow.payload))
+def events(session: Session, query: EventQuery) -> Page:
+    """A page of events."""
+    said = or_(OutboxRow.event_id.startswith(query.q or "", autoescape=True), OutboxRow.payload.icontains(query.q or "", autoescape=True))
+    narrowings = [
+        *equal(OutboxRow.trace_id, query.trace_id, "ix_outbox_trace_id"),
+        *rest(OutboxRow.channel == query.channel, wanted=query.channel is not None),
+        *rest(said, wanted=bool(query.q)),
+    ]
+    return read_page(session, _EVENTS, query, narrowings)
 
 
 def events_of_deal(session: Session, kind: str, deal_id: int, made_at: datetime) -> list[OutboxRow]:
@@ -35,12 +39,16 @@ def events_of_deal(session: Session, kind: str, deal_id: int, made_at: datetime)
     return [row for row in rows if row.channel == _FIRST_CHANNEL[kind] and payload_of(row.payload).get(f"{kind}_id") == deal_id][:1]
 
 
-def dead_letters(session: Session, query: DeadLetterQuery) -> tuple[list[DeadLetter], int]:
-    """A page of dead letters and how many there are on all pages."""
-    rows = select(DeadLetter).where(DeadLetter.replayed_at.is_not(None) if query.replayed else DeadLetter.replayed_at.is_(None))
-    if query.consumer is not None:
-        rows = rows.where(DeadLetter.consumer == query.consumer)
-    return read_page(session, rows, query, columns={"id": DeadLetter.id}, searched=(DeadLetter.event_id, DeadLetter.reason))
+def dead_letters(session: Session, query: DeadLetterQuery) -> Page:
+    """A page of dead letters."""
+    replayed = DeadLetter.replayed_at.is_not(None) if query.replayed else DeadLetter.replayed_at.is_(None)
+    said = or_(DeadLetter.event_id.startswith(query.q or "", autoescape=True), DeadLetter.reason.icontains(query.q or "", autoescape=True))
+    narrowings = [
+        Narrowing(replayed, "ix_dead_letters_replayed_at", order=None if query.replayed else "id"),
+        *rest(DeadLetter.consumer == query.consumer, wanted=query.consumer is not None),
+        *rest(said, wanted=bool(query.q)),
+    ]
+    return read_page(session, _DEAD_LETTERS, query, narrowings)
 
 
 def dead_letter(session: Session, letter_id: int) -> DeadLetter | None:

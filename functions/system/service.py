@@ -41,9 +41,9 @@ def topology() -> dict[str, Any]:
 def list_events(query: EventQuery) -> dict[str, Any]:
     """A page of events, each with where it is."""
     with transaction() as session:
-        rows, total = repository.events(session, query)
-        documents = [EventOut.model_validate(event).document() for event in whereabouts(session, rows)]
-    return page_document("events", documents, total, query)
+        page = repository.events(session, query)
+        documents = [EventOut.model_validate(event).document() for event in whereabouts(session, page.rows)]
+    return page_document("events", documents, page, query)
 
 
 def trace(key: str) -> dict[str, Any]:
@@ -70,9 +70,8 @@ def trace(key: str) -> dict[str, Any]:
 def list_dead_letters(query: DeadLetterQuery) -> dict[str, Any]:
     """A page of dead letters."""
     with transaction() as session:
-        letters, total = repository.dead_letters(session, query)
-        documents = [_document(letter) for letter in letters]
-    return page_document("dead_letters", documents, total, query)
+        page = repository.dead_letters(session, query)
+    return page_document("dead_letters", [_document(letter) for letter in page.rows], page, query)
 
 
 def replay_dead_letter(session: Session, letter_id: int) -> dict[str, Any]:

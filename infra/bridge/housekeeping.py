@@ -27,6 +27,12 @@ _FORGET = (
     "DELETE FROM dead_letters WHERE consumer IN %(consumers)s AND event_id IN %(events)s",
     "DELETE FROM outbox WHERE id IN %(ids)s",
 )
+# How many events there are up to which is noted (common.positions): what is behind those that go has so many fewer before it.
+_LOCK_POSITIONS = """
+    INSERT INTO list_horizons (list, id, seen_at) VALUES ('outbox', 0, UTC_TIMESTAMP(6)) ON DUPLICATE KEY UPDATE list = list
+"""
+_FORGET_POSITIONS = "DELETE FROM list_positions WHERE list = 'outbox' AND id <= %(newest)s"
+_CORRECT_POSITIONS = "UPDATE list_positions SET position = position - %(gone)s WHERE list = 'outbox'"
 _FORGET_KEYS = "DELETE FROM idempotency_keys WHERE created_at < UTC_TIMESTAMP(6) - INTERVAL %(seconds)s SECOND LIMIT %(chunk)s"
 
 
@@ -80,9 +86,13 @@ def _forget_events(cursor: DictCursor, settings: BridgeSettings) -> int:
     cursor.execute(_OLD_EVENTS, {"seconds": seconds, "consumers": CONSUMERS, "chunk": _CHUNK})
     rows = cursor.fetchall()
     if rows:
-        known = {"consumers": CONSUMERS, "events": [row["event_id"] for row in rows], "ids": [row["id"] for row in rows]}
+        ids = [row["id"] for row in rows]
+        known = {"consumers": CONSUMERS, "events": [row["event_id"] for row in rows], "ids": ids}
+        cursor.execute(_LOCK_POSITIONS)
         for statement in _FORGET:
             cursor.execute(statement, known)
+        cursor.execute(_FORGET_POSITIONS, {"newest": max(ids)})
+        cursor.execute(_CORRECT_POSITIONS, {"gone": len(ids)})
     return len(rows)
 
 

@@ -160,7 +160,11 @@ def _page(listing: Listing) -> Json:
         "limit": {"type": "integer", "minimum": 1},
         "count": whole,
         "total": whole,
-        "next_after": {"type": ["integer", "null"], "description": "What to give as `after` for the next page; null on the last."},
+        "total_exact": {"type": "boolean", "description": "Whether it is all of them; if not, there are at least as many."},
+        "next_after": {
+            "type": ["integer", "null"],
+            "description": "What to give as `after` for the next page; null on the last. Others may follow a short page, too.",
+        },
     }
     return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
 

@@ -15,6 +15,7 @@ from itertools import accumulate
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+from common.search import words_of
 from common.topology import TOPOLOGY, channel_of
 from infra.seed.vocabulary import (
     COLOURS,
@@ -48,10 +49,11 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         *("customer_name", "product_code", "product_name", "status", "status_reason", "version"),
     ),
     "stock_movements": ("id", "product_id", "delta", "balance_after", "reason", "event_id", "reference", "trace_id", "created_at"),
-    "stock_alerts": ("id", "product_id", "kind", "quantity", "threshold", "stock_version", "cause_event_id", "occurred_at"),
-    "storages": ("id", "product_id", "quantity", "version", "low_since", "price_buy", "product_version"),
+    "stock_alerts": ("id", "product_id", "kind", "quantity", "threshold", "stock_version", "cause_event_id", "occurred_at", "cleared_at"),
+    "storages": ("id", "product_id", "quantity", "version", "low_since", "price_buy", "product_version", "moved_at"),
     "outbox": ("id", "event_id", "channel", "payload", "trace_id", "created_at", "delivered_at"),
     "processed_events": ("consumer", "event_id", "processed_at"),
+    "search_words": ("kind", "word", "entity_id", "current"),
 }
 NUMBERED = tuple(table for table, columns in COLUMNS.items() if columns[0] == "id")
 """The tables whose rows have ids of their own."""
@@ -82,6 +84,8 @@ class _Product:
     version: int = 0
     low_since: str | None = None
     usual: int = 0
+    moved_at: int = 0
+    fall: Row | None = None
 
 
 @dataclass
@@ -116,13 +120,19 @@ class History:
         self._random = Random(self.seed)  # noqa: S311  # made-up trade, not a secret
         self._events_since = _microseconds(self.until - EVENTS_KEPT)
 
+    def phases(self) -> Iterator[tuple[str, int, Iterator[tuple[str, Row]]]]:
+        """What is made one after the other: its name, of how many things it is, and its rows; each may point to those before."""
+        sizes = self.sizes
+        yield "suppliers", sizes.suppliers, self._make_parties("suppliers", sizes.suppliers)
+        yield "customers", sizes.customers, self._make_parties("customers", sizes.customers)
+        yield "products", sizes.products, self._make_products()
+        yield "trade", sizes.orders + sizes.movements, self._trade()
+        yield "storages", sizes.products, self._make_storages()
+
     def rows(self) -> Iterator[tuple[str, Row]]:
-        """Every row, those that others point to first."""
-        yield from self._make_parties("suppliers", self.sizes.suppliers)
-        yield from self._make_parties("customers", self.sizes.customers)
-        yield from self._make_products()
-        yield from self._trade()
-        yield from self._make_storages()
+        """Every row of all phases."""
+        for _, _, rows in self.phases():
+            yield from rows
 
     def _id(self, table: str) -> int:
         number = self._next[table]
@@ -139,6 +149,7 @@ class History:
             row = (self._id(table), name, draw.choice(PLACES), address, person)
             known.append((row[0], name))
             yield table, row
+            yield from _found_by(table.removesuffix("s"), row[0], name, row[2], person)
 
     def _make_products(self) -> Iterator[tuple[str, Row]]:
         draw = self._random
@@ -155,6 +166,7 @@ class History:
             self._products.append(product)
             row = (product_id, code, name, category, _money(product.price_buy), _money(product.price_sell), "piece", supplier_id)
             yield "products", row
+            yield from _found_by("product", product_id, name, code)
         # Ids are given in order of time, but what sells best is not what came first.
         draw.shuffle(self._products)
 
@@ -261,6 +273,8 @@ class History:
         event_id = event_id or self._event_id(moment)
         before, product.balance = product.balance, product.balance + delta
         product.version += 1
+        # A product's ledger never goes back in time.
+        moment = product.moved_at = max(moment, product.moved_at)
         row = (product.id, delta, product.balance, reason, event_id, reference, trace_id, _text(moment))
         yield "stock_movements", (self._id("stock_movements"), *row)
         if product.balance < LOW_STOCK <= before:
@@ -280,10 +294,18 @@ class History:
             "cause_event_id": cause,
         }
         yield from self._tell(kind, crossing, self._event_id(moment), moment, trace_id)
-        yield (
-            "stock_alerts",
-            (self._id("stock_alerts"), product.id, kind, product.balance, LOW_STOCK, product.version, cause, _text(moment)),
-        )
+        row = (self._id("stock_alerts"), product.id, kind, product.balance, LOW_STOCK, product.version, cause, _text(moment))
+        if kind == "low_stock":
+            # Written once it is known how it ended.
+            product.fall = row
+            return
+        yield from self._end_fall(product, _text(moment))
+        yield "stock_alerts", (*row, None)
+
+    def _end_fall(self, product: _Product, cleared_at: str | None) -> Iterator[tuple[str, Row]]:
+        if product.fall is not None:
+            yield "stock_alerts", (*product.fall, cleared_at)
+            product.fall = None
 
     def _tell(self, event_type: str, fields: Mapping[str, Any], event_id: str, moment: int, trace_id: str) -> Iterator[tuple[str, Row]]:
         """The event as delivered, unless it is so old that it would be forgotten by now."""
@@ -303,8 +325,9 @@ class History:
 
     def _make_storages(self) -> Iterator[tuple[str, Row]]:
         for product in sorted(self._products, key=lambda product: product.id):
-            row = (product.id, product.balance, product.version, product.low_since, _money(product.price_buy), 1)
+            row = (product.id, product.balance, product.version, product.low_since, _money(product.price_buy), 1, _text(product.moved_at))
             yield "storages", (self._id("storages"), *row)
+            yield from self._end_fall(product, None)
 
     def _pick(self) -> _Product:
         return self._products[self._skewed(len(self._products))]
@@ -331,6 +354,11 @@ class History:
             for number in range(end - made):
                 yield begin + hour * 3600 * _SECOND + number * slot + int(self._random.random() * slot)
             made = end
+
+
+def _found_by(kind: str, entity_id: int, *texts: str) -> Iterator[tuple[str, Row]]:
+    for word in words_of(*texts):
+        yield "search_words", (kind, word, entity_id, 1)
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-import itertools
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from sqlalchemy import create_engine
+from sqlalchemy.orm import Session
+from sqlalchemy.pool import NullPool
+
+from common.db import database_url
+from common.positions import note_anew
 from infra.bridge.database import close, connect
 from infra.seed.bulk import BulkWriter
 from infra.seed.history import COLUMNS, NUMBERED, History
@@ -40,25 +45,17 @@ def fill(
             raise NotEmptyError(f"there are {', '.join(held)} already")
         history = History(sizes, seed=seed, until=until, days=days, first_ids=_reserve_ids(connection, sizes))
         made = _write(settings, history, progress)
-        _after(connection)
+        _after(settings, connection)
     finally:
         close(connection)
     return made
 
 
 def _write(settings: Settings, history: History, progress: Progress) -> dict[str, int]:
-    sizes = history.sizes
-    phases = {
-        "suppliers": sizes.suppliers,
-        "customers": sizes.customers,
-        "products": sizes.products,
-        "trade": sizes.orders + sizes.movements,
-        "storages": sizes.products,
-    }
     made: Counter[str] = Counter()
     with BulkWriter(lambda: connect(settings), COLUMNS) as writer:
-        for phase, rows in itertools.groupby(history.rows(), key=lambda row: row[0] if row[0] in phases else "trade"):
-            progress.begin(phase, phases[phase])
+        for phase, total, rows in history.phases():
+            progress.begin(phase, total)
             told = 0
             for number, (table, row) in enumerate(rows, 1):
                 writer.add(table, row)
@@ -97,9 +94,12 @@ def _reserve_ids(connection: Database, sizes: Sizes) -> dict[str, int]:
     return first
 
 
-def _after(connection: Database) -> None:
-    """Go on numbering behind what is there, and have the optimizer know how much it is."""
+def _after(settings: Settings, connection: Database) -> None:
+    """Go on numbering behind what is there, and have lists and optimizer know how much it is."""
     with connection.cursor() as cursor:
         for table in NUMBERED:
             cursor.execute(f"ALTER TABLE {table} AUTO_INCREMENT = 1")
         cursor.execute(f"ANALYZE TABLE {', '.join(COLUMNS)}")
+    with Session(create_engine(database_url(settings), poolclass=NullPool)) as session, session.begin():
+        for table in NUMBERED:
+            note_anew(session, table)

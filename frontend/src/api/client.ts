@@ -63,12 +63,15 @@ export type Plural = 'products' | 'suppliers' | 'customers' | 'inventory' | 'pro
 
 export type ListAnswer<T> = PageInfo & { items: T[] }
 
-/** A page of any list; its rows come under the list's own name, and leave as `items`. */
+/**
+ * A page of any list; its rows come under the list's own name, and leave as `items`. Where few of many rows match, the API looks at
+ * some of them at a time: an empty page that leads on is not shown, but followed.
+ */
 export async function list<T>(path: string, plural: Plural, query?: Query, signal?: AbortSignal): Promise<ListAnswer<T>> {
-  const answer = await get<PageInfo & Record<string, unknown>>(path, query, signal)
-  const items = answer[plural]
+  const { [plural]: items, ...page } = await get<PageInfo & Record<string, unknown>>(path, query, signal)
   if (!Array.isArray(items)) throw new Problem(0, 'unexpected', `The answer of ${path} has no ${plural}.`)
-  return { items: items as T[], start: answer.start, limit: answer.limit, count: answer.count, total: answer.total, next_after: answer.next_after }
+  if (items.length === 0 && page.next_after !== null) return list(path, plural, { ...query, start: undefined, after: page.next_after }, signal)
+  return { items: items as T[], ...(page as PageInfo) }
 }
 
 /** A key under which a repeated request is known to be the same. Not `randomUUID`: that needs https or localhost. */

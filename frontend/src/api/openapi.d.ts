@@ -2543,7 +2543,9 @@ export interface operations {
                         limit: number;
                         count: number;
                         total: number;
-                        /** @description What to give as `after` for the next page; null on the last. */
+                        /** @description Whether it is all of them; if not, there are at least as many. */
+                        total_exact: boolean;
+                        /** @description What to give as `after` for the next page; null on the last. Others may follow a short page, too. */
                         next_after: number | null;
                     };
                 };
@@ -2638,7 +2640,9 @@ export interface operations {
                         limit: number;
                         count: number;
                         total: number;
-                        /** @description What to give as `after` for the next page; null on the last. */
+                        /** @description Whether it is all of them; if not, there are at least as many. */
+                        total_exact: boolean;
+                        /** @description What to give as `after` for the next page; null on the last. Others may follow a short page, too. */
                         next_after: number | null;
                     };
                 };
@@ -2713,7 +2717,9 @@ export interface operations {
                         limit: number;
                         count: number;
                         total: number;
-                        /** @description What to give as `after` for the next page; null on the last. */
+                        /** @description Whether it is all of them; if not, there are at least as many. */
+                        total_exact: boolean;
+                        /** @description What to give as `after` for the next page; null on the last. Others may follow a short page, too. */
                         next_after: number | null;
                     };
                 };
@@ -2917,7 +2923,9 @@ export interface operations {
                         limit: number;
                         count: number;
                         total: number;
-                        /** @description What to give as `after` for the next page; null on the last. */
+                        /** @description Whether it is all of them; if not, there are at least as many. */
+                        total_exact: boolean;
+                        /** @description What to give as `after` for the next page; null on the last. Others may follow a short page, too. */
                         next_after: number | null;
                     };
                 };
@@ -2990,7 +2998,9 @@ export interface operations {
                         limit: number;
                         count: number;
                         total: number;
-                        /** @description What to give as `after` for the next page; null on the last. */
+                        /** @description Whether it is all of them; if not, there are at least as many. */
+                        total_exact: boolean;
+                        /** @description What to give as `after` for the next page; null on the last. Others may follow a short page, too. */
                         next_after: number | null;
                     };
                 };
@@ -3088,7 +3098,9 @@ export interface operations {
                         limit: number;
                         count: number;
                         total: number;
-                        /** @description What to give as `after` for the next page; null on the last. */
+                        /** @description Whether it is all of them; if not, there are at least as many. */
+                        total_exact: boolean;
+                        /** @description What to give as `after` for the next page; null on the last. Others may follow a short page, too. */
                         next_after: number | null;
                     };
                 };
@@ -3159,7 +3171,9 @@ export interface operations {
                         limit: number;
                         count: number;
                         total: number;
-                        /** @description What to give as `after` for the next page; null on the last. */
+                        /** @description Whether it is all of them; if not, there are at least as many. */
+                        total_exact: boolean;
+                        /** @description What to give as `after` for the next page; null on the last. Others may follow a short page, too. */
                         next_after: number | null;
                     };
                 };
@@ -3338,7 +3352,9 @@ export interface operations {
                         limit: number;
                         count: number;
                         total: number;
-                        /** @description What to give as `after` for the next page; null on the last. */
+                        /** @description Whether it is all of them; if not, there are at least as many. */
+                        total_exact: boolean;
+                        /** @description What to give as `after` for the next page; null on the last. Others may follow a short page, too. */
                         next_after: number | null;
                     };
                 };
@@ -3415,7 +3431,9 @@ export interface operations {
                         limit: number;
                         count: number;
                         total: number;
-                        /** @description What to give as `after` for the next page; null on the last. */
+                        /** @description Whether it is all of them; if not, there are at least as many. */
+                        total_exact: boolean;
+                        /** @description What to give as `after` for the next page; null on the last. Others may follow a short page, too. */
                         next_after: number | null;
                     };
                 };
@@ -3489,7 +3507,9 @@ export interface operations {
                         limit: number;
                         count: number;
                         total: number;
-                        /** @description What to give as `after` for the next page; null on the last. */
+                        /** @description Whether it is all of them; if not, there are at least as many. */
+                        total_exact: boolean;
+                        /** @description What to give as `after` for the next page; null on the last. Others may follow a short page, too. */
                         next_after: number | null;
                     };
                 };
@@ -3618,7 +3638,9 @@ export interface operations {
                         limit: number;
                         count: number;
                         total: number;
-                        /** @description What to give as `after` for the next page; null on the last. */
+                        /** @description Whether it is all of them; if not, there are at least as many. */
+                        total_exact: boolean;
+                        /** @description What to give as `after` for the next page; null on the last. Others may follow a short page, too. */
                         next_after: number | null;
                     };
                 };
@@ -3723,7 +3745,9 @@ export interface operations {
                         limit: number;
                         count: number;
                         total: number;
-                        /** @description What to give as `after` for the next page; null on the last. */
+                        /** @description Whether it is all of them; if not, there are at least as many. */
+                        total_exact: boolean;
+                        /** @description What to give as `after` for the next page; null on the last. Others may follow a short page, too. */
                         next_after: number | null;
                     };
                 };
@@ -3799,7 +3823,9 @@ export interface operations {
                         limit: number;
                         count: number;
                         total: number;
-                        /** @description What to give as `after` for the next page; null on the last. */
+                        /** @description Whether it is all of them; if not, there are at least as many. */
+                        total_exact: boolean;
+                        /** @description What to give as `after` for the next page; null on the last. Others may follow a short page, too. */
                         next_after: number | null;
                     };
                 };
@@ -3869,7 +3895,9 @@ export interface operations {
                         limit: number;
                         count: number;
                         total: number;
-                        /** @description What to give as `after` for the next page; null on the last. */
+                        /** @description Whether it is all of them; if not, there are at least as many. */
+                        total_exact: boolean;
+                        /** @description What to give as `after` for the next page; null on the last. Others may follow a short page, too. */
                         next_after: number | null;
                     };
                 };
@@ -4083,7 +4111,9 @@ export interface operations {
                         limit: number;
                         count: number;
                         total: number;
-                        /** @description What to give as `after` for the next page; null on the last. */
+                        /** @description Whether it is all of them; if not, there are at least as many. */
+                        total_exact: boolean;
+                        /** @description What to give as `after` for the next page; null on the last. Others may follow a short page, too. */
                         next_after: number | null;
                     };
                 };
@@ -4158,7 +4188,9 @@ export interface operations {
                         limit: number;
                         count: number;
                         total: number;
-                        /** @description What to give as `after` for the next page; null on the last. */
+                        /** @description Whether it is all of them; if not, there are at least as many. */
+                        total_exact: boolean;
+                        /** @description What to give as `after` for the next page; null on the last. Others may follow a short page, too. */
                         next_after: number | null;
                     };
                 };
@@ -4362,7 +4394,9 @@ export interface operations {
                         limit: number;
                         count: number;
                         total: number;
-                        /** @description What to give as `after` for the next page; null on the last. */
+                        /** @description Whether it is all of them; if not, there are at least as many. */
+                        total_exact: boolean;
+                        /** @description What to give as `after` for the next page; null on the last. Others may follow a short page, too. */
                         next_after: number | null;
                     };
                 };
@@ -4429,7 +4463,9 @@ export interface operations {
                         limit: number;
                         count: number;
                         total: number;
-                        /** @description What to give as `after` for the next page; null on the last. */
+                        /** @description Whether it is all of them; if not, there are at least as many. */
+                        total_exact: boolean;
+                        /** @description What to give as `after` for the next page; null on the last. Others may follow a short page, too. */
                         next_after: number | null;
                     };
                 };

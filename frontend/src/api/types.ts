@@ -56,5 +56,7 @@ export interface PageInfo {
   limit: number
   count: number
   total: number
+  /** Whether `total` is all; if not, there are at least as many. */
+  total_exact: boolean
   next_after: number | null
 }

@@ -70,7 +70,7 @@ describe('useForm', () => {
 })
 
 describe('useList', () => {
-  const page = (ids: number[], total: number, next: number | null) => ({ items: ids.map((id) => ({ id })), start: 0, limit: 2, count: ids.length, total, next_after: next })
+  const page = (ids: number[], total: number, next: number | null) => ({ items: ids.map((id) => ({ id })), start: 0, limit: 2, count: ids.length, total, total_exact: true, next_after: next })
   let listed: ReturnType<typeof vi.spyOn>
   beforeEach(() => {
     listed = vi.spyOn(client, 'list').mockResolvedValue(page([9, 8], 6, 8) as never)
@@ -91,6 +91,16 @@ describe('useList', () => {
     orders.set({ page: '4' })
     await flushPromises()
     expect(query()).toMatchObject({ start: 6 })
+  })
+
+  it('knows of at least what it has seen where the API does not count', async () => {
+    listed.mockResolvedValue({ ...page([9, 8], 3, 8), total_exact: false } as never)
+    const { result: orders } = setUp()
+    await flushPromises()
+    expect([orders.total.value, orders.exact.value]).toEqual([3, false])
+    orders.set({ page: '2' })
+    await flushPromises()
+    expect(orders.total.value).toBe(5)
   })
 
   it('starts over with another filter or sorting', async () => {

@@ -35,6 +35,7 @@ export function useList<T extends { id: number }>(options: ListOptions<T>) {
 
   const rows = shallowRef<T[]>([])
   const total = ref(0)
+  const exact = ref(true)
   const loading = ref(true)
   const reloading = ref(false)
   const error = shallowRef<Problem | null>(null)
@@ -42,7 +43,7 @@ export function useList<T extends { id: number }>(options: ListOptions<T>) {
   const page = computed(() => Math.max(1, Number(state.page) || 1))
   const sort = computed(() => state.sort || defaultSort)
   const filtered = computed(() => names.some((name) => name !== 'sort' && name !== 'page' && state[name]))
-  // Pages reached one after another under an id order are asked for by cursor, whose cost does not grow with depth.
+  // Pages reached one after another are asked for by cursor, whose cost does not grow with depth.
   const cursors = new Map<number, number>()
   let request: AbortController | null = null
   let typing: ReturnType<typeof setTimeout> | undefined
@@ -72,9 +73,12 @@ export function useList<T extends { id: number }>(options: ListOptions<T>) {
         set({ page: String(Math.ceil(answer.total / limit)) })
         return
       }
-      if (answer.next_after !== null) cursors.set(page.value + 1, answer.next_after)
+      const follows = answer.next_after !== null
+      if (follows) cursors.set(page.value + 1, answer.next_after as number)
       rows.value = items
-      total.value = answer.total
+      exact.value = answer.total_exact
+      // What is not counted is at least what has been seen of it.
+      total.value = answer.total_exact ? answer.total : Math.max(answer.total, (page.value - 1) * limit + items.length + (follows ? 1 : 0))
       error.value = null
     } catch (failure) {
       if (mine !== request || isCancel(failure)) return
@@ -143,7 +147,7 @@ export function useList<T extends { id: number }>(options: ListOptions<T>) {
     request?.abort()
   })
 
-  return { rows, total, loading, reloading, error, state, page, limit, sort, filtered, query, path, plural: options.plural, reload, set, type, toggleSort, clear, patch }
+  return { rows, total, exact, loading, reloading, error, state, page, limit, sort, filtered, query, path, plural: options.plural, reload, set, type, toggleSort, clear, patch }
 }
 
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- a list of any rows, where only its state matters

@@ -1,5 +1,5 @@
 import type { Query } from '@/api/client'
-import { list, type Plural } from '@/api/client'
+import { list, type ListAnswer, type Plural } from '@/api/client'
 
 export interface CsvColumn<T> {
   name: string
@@ -41,23 +41,18 @@ export interface ExportOptions<T> {
   onProgress: (done: number, total: number) => void
 }
 
-/**
- * All rows of a list as filtered, as lines of CSV. Under an order by id pages follow one another by cursor, so that the
- * millionth row costs no more than the first; under another sort they are counted.
- */
+/** All rows of a list as filtered, as lines of CSV. Pages follow one another by cursor, so that the millionth row costs no more than the first. */
 export async function exportLines<T extends { id: number }>(options: ExportOptions<T>): Promise<string[]> {
   const lines = [csvLine(options.columns.map((column) => column.name))]
-  const byId = options.query.sort === 'id' || options.query.sort === '-id'
   let done = 0
   let after: number | null = null
   for (;;) {
-    const place: Query = byId && after !== null ? { after } : byId ? {} : { start: done }
-    const answer = await list<T>(options.path, options.plural, { ...options.query, ...place, limit: 500 }, options.signal)
+    const answer: ListAnswer<T> = await list<T>(options.path, options.plural, { ...options.query, after, limit: 500 }, options.signal)
     const rows = options.enrich ? await options.enrich(answer.items, options.signal) : answer.items
     for (const row of rows) lines.push(csvLine(options.columns.map((column) => column.value(row))))
     done += rows.length
-    options.onProgress(done, answer.total)
-    if (byId ? answer.next_after === null : answer.items.length < 500 || done >= answer.total) return lines
+    options.onProgress(done, Math.max(done, answer.total))
+    if (answer.next_after === null) return lines
     after = answer.next_after
   }
 }

@@ -26,7 +26,11 @@ def test_old_delivered_events_go_and_undelivered_dead_and_recent_ones_stay(outbo
         "REPLACE INTO idempotency_keys VALUES ('test', 'old', '', '', UTC_TIMESTAMP(6) - INTERVAL 25 HOUR), "
         "('test', 'new', '', '', UTC_TIMESTAMP(6))"
     )
+    outbox.execute("INSERT INTO list_positions SELECT 'outbox', id, ROW_NUMBER() OVER (ORDER BY id) FROM outbox")
     assert clean_up(BridgeSettings(), threading.Event()) == (1, 1)
+    positions = "SELECT position, (SELECT COUNT(*) FROM outbox o WHERE o.id <= p.id) FROM list_positions p WHERE list = 'outbox'"
+    assert outbox.execute(positions) == ((1, 1), (2, 2), (3, 3))
+    outbox.execute("DELETE FROM list_positions")
     assert {row[0] for row in outbox.execute("SELECT event_id FROM outbox")} == {dead, undelivered, recent}
     assert {row[0] for row in outbox.execute("SELECT event_id FROM processed_events")} == {dead, undelivered, recent}
     outbox.execute("DELETE FROM idempotency_keys WHERE scope = 'test'")

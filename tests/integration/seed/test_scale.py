@@ -48,6 +48,15 @@ def test_a_database_that_is_not_empty_is_refused_unless_it_is_to_be_added_to(fil
     assert reconcile_database(servers, grace=0).mismatches == []
 
 
+def test_lists_know_how_much_there_is_and_find_it(fill, api):
+    fill()
+    for path, total in (("orders", SIZES.orders), ("inventory/movements", SIZES.movements), ("products", SIZES.products)):
+        page = api.get(f"/api/{path}?limit=1").json
+        assert (page["total"], page["total_exact"]) == (total, True)
+    product = api.get("/api/products?sort=-price_sell&limit=1").json["products"][0]
+    assert product in api.get(f"/api/products?q={product['product_code']}").json["products"]
+
+
 def test_trade_goes_on_from_there(fill, api):
     fill()
     product = api.get("/api/inventory?sort=-quantity&limit=1").json["inventory"][0]["product"]

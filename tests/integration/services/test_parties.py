@@ -87,11 +87,34 @@ class TestLists:
         backwards = [(s["name"], s["id"]) for s in api.get("/api/suppliers?sort=-name").json["suppliers"]]
         assert backwards == names[::-1]
 
-    def test_searches_in_any_case_and_takes_wildcards_literally(self, api, seven):
-        odd = api.post("/api/suppliers", party(name="50%_OFF", city="x")).json
+    def test_cursor_goes_with_any_order(self, api, seven):
+        for sort in ("name", "-name", "-city"):
+            whole = api.get(f"/api/suppliers?sort={sort}").json["suppliers"]
+            seen, after = [], None
+            while after is not None or not seen:
+                page = api.get(f"/api/suppliers?sort={sort}&limit=2" + (f"&after={after}" if after else "")).json
+                seen, after = seen + page["suppliers"], page["next_after"]
+            assert seen == whole
+
+    def test_searched_words_begin_words_of_what_is_found(self, api, seven):
+        odd = api.post("/api/suppliers", party(name="Łódź & Søn 50%_OFF", city="Ñuñoa", contact_person="Zoë O'Hara")).json
         assert api.get("/api/suppliers?q=name%201").json["total"] == 2
-        assert api.get("/api/suppliers?q=%25_off").json["suppliers"] == [odd]
-        assert api.get("/api/suppliers?q=%25").json["total"] == 1
+        for text in ("lodz", "ŁÓD", "son%20nun", "50", "off", "%25_off", "zoe%20hara", "o'hara", "OFF%20lodz%20lodz"):
+            assert api.get(f"/api/suppliers?q={text}").json["suppliers"] == [odd], text
+        for text in ("odz", "ff", "lodz%20name", "zoes"):
+            assert api.get(f"/api/suppliers?q={text}").json["suppliers"] == [], text
+
+    def test_what_holds_no_word_narrows_nothing(self, api, seven):
+        for text in ("", "%20", "%25", "%26%20-"):
+            assert api.get(f"/api/suppliers?q={text}").json["total"] == 7, text
+
+    def test_is_found_by_what_it_is_called_now(self, api, seven):
+        path = f"/api/suppliers/{seven[2]['id']}"
+        assert api.put(path, party(name="Renamed", city="City 2")).status == 200
+        assert [s["id"] for s in api.get("/api/suppliers?q=renamed").json["suppliers"]] == [seven[2]["id"]]
+        assert api.get("/api/suppliers?q=name%202").json["total"] == 1
+        assert api.delete(path).status == 204
+        assert api.get("/api/suppliers?q=renamed").json["total"] == 0
 
     def test_filters(self, api, seven):
         assert api.get("/api/suppliers?city=City%205").json["suppliers"] == [seven[5]]
@@ -116,7 +139,7 @@ class TestLists:
             ("q=%00", "q"),
             ("sort=password", "body"),
             ("after=3&start=2", "body"),
-            ("after=3&sort=name", "body"),
+            ("after=999999&sort=name", "after"),
         ],
     )
     def test_unfit_parameter_is_named(self, api, query, field):

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from common.events import of_channel
+from common.search import words_of
 from common.topology import TOPOLOGY
 from infra.seed.history import COLUMNS, LOW_STOCK, NUMBERED, History
 from infra.seed.sizes import Sizes
@@ -80,7 +81,7 @@ def test_ids_follow_one_another_from_the_first():
     for table, row in history(first=5000).rows():
         made[table].append(row[0])
     for table in NUMBERED:
-        assert made[table] == list(range(5000, 5000 + len(made[table]))), table
+        assert sorted(made[table]) == list(range(5000, 5000 + len(made[table]))), table
 
 
 def test_stock_is_never_below_zero_and_equals_its_movements(rows):
@@ -106,11 +107,16 @@ def test_every_outcome_of_an_order_comes_up(rows):
 
 def test_alerts_tell_each_crossing_once(rows):
     assert LOW_STOCK == LOW_STOCK_OF_INVENTORY
-    low = {}
-    for alert in rows["stock_alerts"]:
+    low, falls = {}, {}
+    for alert in sorted(rows["stock_alerts"], key=lambda alert: alert["id"]):
         product = alert["product_id"]
+        if alert["kind"] == "low_stock":
+            falls[product] = alert
+        else:
+            assert falls.pop(product)["cleared_at"] == alert["occurred_at"]
         assert (alert["kind"] == "low_stock") == (alert["quantity"] < LOW_STOCK) == (not low.get(product, False))
         low[product] = alert["kind"] == "low_stock"
+    assert all(fall["cleared_at"] is None for fall in falls.values())
     for storage in rows["storages"]:
         assert (storage["low_since"] is not None) == low.get(storage["product_id"], False)
     assert {alert["kind"] for alert in rows["stock_alerts"]} == {"low_stock", "stock_recovered"}
@@ -127,6 +133,14 @@ def test_recent_events_are_those_that_services_write(rows):
     assert set(told) == set(FIELDS)
     processed = {(row["consumer"], row["event_id"]) for row in rows["processed_events"]}
     assert processed == {(consumer, event["event_id"]) for event in rows["outbox"] for consumer in TOPOLOGY[event["channel"]].consumers}
+
+
+def test_what_is_made_is_found_by_its_words(rows):
+    found = {(row["kind"], row["entity_id"]) for row in rows["search_words"]}
+    assert found == {(kind, row["id"]) for kind in ("supplier", "customer", "product") for row in rows[f"{kind}s"]}
+    product = rows["products"][7]
+    words = {row["word"] for row in rows["search_words"] if (row["kind"], row["entity_id"]) == ("product", product["id"])}
+    assert words == set(words_of(product["name"], product["product_code"]))
 
 
 def test_trade_is_in_order_of_time_and_ends_with_the_history(rows):

@@ -9,7 +9,7 @@ from common.identity import Role
 
 @dataclass(frozen=True)
 class Listing:
-    """The answer of a list: `{<plural>: [items], start, limit, count, total, next_after}`, see `common.paging.page_document`."""
+    """The answer of a list, as `common.paging.page_document` makes it: the items under `plural`, and where in the list they are."""
 
     plural: str
     item: type[BaseModel]

@@ -1,11 +1,10 @@
-"""Lists: a page of rows by offset or by cursor, searched, filtered and sorted."""
+"""What lists are asked and what they answer: a page of rows by offset or by cursor, searched, filtered and sorted."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_validator
-from sqlalchemy import ColumnElement, Select, func, or_, select
-from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from common.fields import MAX_ID, Payload, storable
 
@@ -37,48 +36,33 @@ class ListQuery(Payload):
     def _fits_together(self) -> "ListQuery":
         if self.sort.removeprefix("-") not in self.sortable:
             raise ValueError(f"sort must be one of {', '.join(self.sortable)}, with - in front for descending")
-        if self.after is not None and (self.start or self.sort not in {"id", "-id"}):
-            raise ValueError("after is a cursor over ids: it goes with neither start nor another sort")
+        if self.after is not None and self.start:
+            raise ValueError("after and start say two different places to begin at")
         return self
 
 
-def read_page(
-    session: Session,
-    rows: Select[Any],
-    query: ListQuery,
-    *,
-    columns: Mapping[str, ColumnElement[Any] | InstrumentedAttribute[Any]],
-    searched: Sequence[InstrumentedAttribute[Any]] = (),
-) -> tuple[list[Any], int]:
-    """The rows of the page, and how many there are on all pages. `columns` are those that may be sorted by."""
-    if query.q:
-        rows = rows.where(_contains(searched, query.q))
-    total = session.scalar(select(func.count()).select_from(rows.order_by(None).subquery())) or 0
-    identity = columns["id"]
-    descending = query.sort.startswith("-")
-    if query.after is not None:
-        rows = rows.where(identity < query.after if descending else identity > query.after)
-    column = columns[query.sort.removeprefix("-")]
-    for key in dict.fromkeys((column, identity)):
-        rows = rows.order_by(key.desc() if descending else key.asc())
-    return list(session.scalars(rows.offset(query.start or None).limit(query.limit))), total
+@dataclass(frozen=True)
+class Page:
+    """Rows of a list, how many it has on all pages (or at least so many), and after which row the next page begins, if there is one."""
+
+    rows: Sequence[Any]
+    total: int
+    exact: bool = True
+    next_after: int | None = None
+
+    def with_total(self, total: int) -> "Page":
+        """The page of a list that has so many rows."""
+        return replace(self, total=total)
 
 
-def page_document(plural: str, items: Sequence[Mapping[str, Any]], total: int, query: ListQuery) -> dict[str, Any]:
-    """The answer of a list: `{<plural>: [...], start, limit, count, total, next_after}`.
-
-    `next_after` is null on the last page, and under a sort by anything but the id.
-    """
-    full = len(items) == query.limit
+def page_document(plural: str, items: Sequence[Mapping[str, Any]], page: Page, query: ListQuery) -> dict[str, Any]:
+    """The answer of a list: `{<plural>: [...], start, limit, count, total, total_exact, next_after}`."""
     return {
         plural: list(items),
         "start": query.start,
         "limit": query.limit,
         "count": len(items),
-        "total": total,
-        "next_after": items[-1]["id"] if full and query.sort in {"id", "-id"} else None,
+        "total": page.total,
+        "total_exact": page.exact,
+        "next_after": page.next_after,
     }
-
-
-def _contains(columns: Sequence[InstrumentedAttribute[Any]], text: str) -> ColumnElement[bool]:
-    return or_(*(column.icontains(text, autoescape=True) for column in columns))

@@ -1,0 +1,5 @@
+"""The services in this process, as the services' own tests have them."""
+
+from tests.integration.services.conftest import api, clean, lambda_client, servers
+
+__all__ = ["api", "clean", "lambda_client", "servers"]
