@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 LOG = logging.getLogger(__name__)
 BATCH_EVENTS = 10_000  # https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutLogEvents.html
 BATCH_BYTES = 1_000_000
+KEPT_EVENTS = 10_000
+"""Of one stream: LocalStack keeps them in memory, and would for ever."""
+KEPT_STREAMS = 100
+"""Of one group: an environment has one of its own."""
 
 Stream = tuple[str, str, str, str]
 """Account, region, log group, log stream."""
@@ -58,18 +62,23 @@ class LogWriter:
 
     def _write(self, stream: Stream, events: list[LogEvent]) -> None:
         from localstack.aws.connect import connect_to  # noqa: PLC0415 (LocalStack's modules load when it runs)
+        from localstack.services.logs.models import get_moto_logs_backend  # noqa: PLC0415
 
         account, region, group, name = stream
         logs = connect_to(aws_access_key_id=account, region_name=region).logs
-        if stream not in self._known:
+        backend = get_moto_logs_backend(account, region)
+        if stream not in self._known or name not in _streams(backend, group):  # deleted meanwhile, with its group perhaps
             self._create(logs, group, name)
             self._known.add(stream)
+            _forget_oldest(_streams(backend, group))
         for batch in _batches(events):
-            try:
+            if backend.filters.metric_filters:  # LocalStack's API looks at them
                 logs.put_log_events(logGroupName=group, logStreamName=name, logEvents=batch)
-            except logs.exceptions.ResourceNotFoundException:  # deleted meanwhile
-                self._create(logs, group, name)
-                logs.put_log_events(logGroupName=group, logStreamName=name, logEvents=batch)
+            else:
+                # By the API, each event would be written as JSON and read again under the lock of the interpreter that answers requests.
+                _streams(backend, group)[name].put_log_events(batch)
+        kept = _streams(backend, group)[name].events
+        del kept[: max(0, len(kept) - KEPT_EVENTS)]
 
     @staticmethod
     def _create(logs: Any, group: str, name: str) -> None:
@@ -96,3 +105,13 @@ def _batches(events: list[LogEvent]) -> list[list[dict[str, Any]]]:
         batches[-1].append({"timestamp": event.timestamp_ms, "message": event.message})
         size += cost
     return [batch for batch in batches if batch]
+
+
+def _streams(backend: Any, group: str) -> dict[str, Any]:
+    found = backend.groups.get(group)
+    return found.streams if found else {}
+
+
+def _forget_oldest(streams: dict[str, Any]) -> None:
+    for name in list(streams)[: max(0, len(streams) - KEPT_STREAMS)]:
+        streams.pop(name, None)

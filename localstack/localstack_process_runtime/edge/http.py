@@ -10,7 +10,7 @@ import time
 from collections import deque
 from dataclasses import dataclass
 from email.utils import formatdate
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 import httptools
 
@@ -93,8 +93,7 @@ class HttpConnection(asyncio.Protocol):
         """When patience ends: with a request that does not arrive whole, or with a connection on which nothing is asked."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's are no subclass of it
         transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._client = str(transport.get_extra_info("peername")[0])
         self.deadline = self._server.now() + REQUEST_SECONDS

@@ -10,8 +10,6 @@ import asyncio
 import json
 import logging
 import re
-import uuid
-from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
 from localstack.aws.api import ServiceException
@@ -44,7 +42,7 @@ from localstack_process_runtime.edge.compiling import (
     deployed_stage,
     deployment_of,
 )
-from localstack_process_runtime.edge.events import context_variables, event_of, grouped, query_of, response_of, trace_id
+from localstack_process_runtime.edge.events import context_variables, event_of, grouped, new_id, query_of, response_of, short_id, trace_id
 from localstack_process_runtime.edge.passing_on import PassingOn, root_path
 from localstack_process_runtime.gateway.authorizers import (
     UNAUTHORIZED,
@@ -165,7 +163,7 @@ class Exchange:
         self.headers = grouped(request.headers)
         self.path = root_path(request.target)
         self.trace = trace_id(self.headers)
-        self.variables = context_variables(api, request, self.path, self.headers, str(uuid.uuid4()))
+        self.variables = context_variables(api, request, self.path, self.headers, new_id())
         self.parameters: dict[str, str] = {}
         self.route: Route | None = None
 
@@ -216,7 +214,7 @@ class Exchange:
 
     def _throttle(self, route: Route) -> None:
         method, path = self.request.method, route.resource["path"]
-        limit = route.limit if route.limit is not None else None
+        limit = route.limit
         if route.of_any_method:
             limit = method_limit(self.api.stage_configuration.get("methodSettings") or {}, path, method)
         if limit and not self.plane.buckets.take((self.api.api_id, self.api.stage, path, method), *limit):
@@ -300,7 +298,7 @@ class Exchange:
         waiter = _Waiter(self, then, lease, refused)
         if seconds is not None:
             waiter.timer = self.plane.loop.call_later(seconds, waiter.too_late)
-        self.plane.pool.submit(manager.spec, Invocation(event, str(uuid.uuid4()), arn, self.trace), waiter)
+        self.plane.pool.submit(manager.spec, Invocation(event, new_id(), arn, self.trace), waiter)
 
     def _refuse(self, error: BaseException) -> None:
         if not isinstance(error, BaseGatewayException):
@@ -341,7 +339,7 @@ class Exchange:
         return context
 
     def _ids(self) -> tuple[Header, Header]:
-        return ("x-amzn-RequestId", self.variables["requestId"]), ("x-amz-apigw-id", token_hex(4) + "=")
+        return ("x-amzn-RequestId", self.variables["requestId"]), ("x-amz-apigw-id", short_id() + "=")
 
     def _header(self, name: str) -> str | None:
         held = self.headers.get(name)
