@@ -41,8 +41,7 @@ def kill_once_saved(stack: LocalStack) -> None:
     before = kept(stack).stat().st_mtime_ns if kept(stack).exists() else 0
     stack.client("s3").put_object(Bucket="artifacts", Key="last", Body=b"last")
     eventually(lambda: kept(stack).exists() and kept(stack).stat().st_mtime_ns > before, "the state is saved")
-    stack.process.kill()
-    stack.process.wait()
+    stack.kill()
     stack.start()
     stack.wait()
 
@@ -86,8 +85,7 @@ def test_a_deployment_that_was_killed_in_the_middle_never_happened(mortal: Local
     )["Id"]
     eventually(lambda: client.describe_change_set(ChangeSetName=change_set)["Status"] == "CREATE_COMPLETE", "the change set is made", 20)
     client.execute_change_set(ChangeSetName=change_set)
-    mortal.process.kill()
-    mortal.process.wait()
+    mortal.kill()
     mortal.start()
     mortal.wait()
     assert client.describe_stacks(StackName="sam")["Stacks"][0]["StackStatus"] == "UPDATE_COMPLETE"
@@ -96,8 +94,7 @@ def test_a_deployment_that_was_killed_in_the_middle_never_happened(mortal: Local
 
 
 def test_a_state_that_cannot_be_read_is_begun_anew(mortal: LocalStack, deployment: Deployment):
-    mortal.process.kill()
-    mortal.process.wait()
+    mortal.kill()
     kept(mortal).write_bytes(b"\x80" + kept(mortal).read_bytes()[:100])
     mortal.start()
     mortal.wait()
