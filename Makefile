@@ -128,6 +128,11 @@ chaos: install ## Break a system of its own, as SEED plans it, while OPS operati
 	@PYTHON=$(PYTHON) infra/stack/require-debian.sh faketime=faketime
 	@$(BIN)/python -m tests.chaos --seed $(SEED) --operations $(OPS) --faults $(FAULTS) --minutes $(MINUTES)
 
+.PHONY: soak
+soak: MINUTES = 60
+soak: install page ## Load on a system of its own for MINUTES=60, and whether any process takes more and more memory
+	@$(BIN)/python -m tests.soak --minutes $(MINUTES)
+
 ##@ Maintain
 
 .PHONY: install

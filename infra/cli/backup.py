@@ -14,19 +14,20 @@ from infra.backup.making import back_up
 from infra.backup.restoring import check
 from infra.backup.restoring import restore as restore_system
 from infra.cli.context import CommandFailed, drawing, errors, output, running_stack_of, stack_of
+from infra.cli.options import flag
 from infra.cli.progress import PhaseBars
 from infra.cli.table import Table
 
 if TYPE_CHECKING:
     from infra.backup.archive import Manifest
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print what the backup holds as JSON, for scripts.")]
+AsJson = Annotated[bool, flag("--json", help="Print what the backup holds as JSON, for scripts.")]
 
 
 def backup(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(dir_okay=False, help="File to write, for example inventory.backup.")],
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Write over a file that is there, once the new one is whole.")] = False,
+    file: Annotated[Path, typer.Argument(dir_okay=False, metavar="FILE", help="The file to write.")],
+    overwrite: Annotated[bool, flag("--overwrite", help="Write over a file that is there, once the new one is whole.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Back up the database as of this moment into one file, while the system goes on working.
@@ -45,11 +46,9 @@ def backup(
 
 def restore(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A file that `inventory backup` made.")],
-    check_only: Annotated[
-        bool, typer.Option("--check", help="Only see whether the file is whole and fits; needs no running system.")
-    ] = False,
-    replace: Annotated[bool, typer.Option("--replace", help="Give up what the system holds now.")] = False,
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, metavar="FILE", help="A file that `inventory backup` made.")],
+    check_only: Annotated[bool, flag("--check", help="Only see whether the file is whole and fits; needs no running system.")] = False,
+    replace: Annotated[bool, flag("--replace", help="Give up what the system holds now.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Make the running system one of what a backup holds; without --replace, only one that is still empty.

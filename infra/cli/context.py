@@ -13,9 +13,16 @@ if TYPE_CHECKING:
 
     import typer
 
+
+class _Output(Console):
+    def on_broken_pipe(self) -> None:
+        """The reader (head, less) has seen enough; `main` ends the command."""
+        raise BrokenPipeError
+
+
 # The terminal wraps what is too long for it, and a pipe gets whole lines.
-output = Console(highlight=False, soft_wrap=True)
-errors = Console(stderr=True, highlight=False, soft_wrap=True)
+output = _Output(highlight=False, soft_wrap=True)
+errors = _Output(stderr=True, highlight=False, soft_wrap=True)
 # For what is drawn anew in its place, and so must keep to the lines it has.
 drawing = Console(stderr=True, highlight=False)
 

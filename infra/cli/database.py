@@ -11,7 +11,7 @@ from sqlalchemy.pool import NullPool
 
 from common.config import Settings
 from common.db import database_url
-from infra.cli.context import stack_of
+from infra.cli.context import running_stack_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def settings_of(context: typer.Context) -> Settings:
     """How to reach the database and Redis of the command's instance."""
-    addresses = {name.lower(): value for name, value in stack_of(context).environment().items()}
+    addresses = {name.lower(): value for name, value in running_stack_of(context).environment().items()}
     return Settings.model_validate({name: addresses[name] for name in Settings.model_fields if name in addresses})
 
 

@@ -9,9 +9,11 @@ import sys
 
 import typer
 
-from infra.cli.context import CommandFailed, running_stack_of, stack_of
+from infra.cli.context import CommandFailed, output, running_stack_of, stack_of
+from infra.cli.options import group
+from infra.database import connected
 
-app = typer.Typer(help="The database: migrate it, print the migrations as SQL, open a shell.", no_args_is_help=True)
+app = group("The database: migrate it, print the migrations as SQL, open a shell.")
 
 ALEMBIC = (sys.executable, "-m", "alembic", "-c", "infra/migrations/alembic.ini")
 
@@ -20,7 +22,13 @@ ALEMBIC = (sys.executable, "-m", "alembic", "-c", "infra/migrations/alembic.ini"
 def migrate(context: typer.Context) -> None:
     """Apply the migrations the database has not seen yet. `up` does this by itself."""
     stack = running_stack_of(context)
-    raise typer.Exit(subprocess.run([*ALEMBIC, "upgrade", "head"], env=stack.environment(), cwd=stack.project_dir, check=False).returncode)
+    with connected(stack.addresses()) as connection, connection.cursor() as cursor:
+        code = subprocess.run([*ALEMBIC, "upgrade", "head"], env=stack.environment(), cwd=stack.project_dir, check=False).returncode
+        if code:
+            raise typer.Exit(code)
+        cursor.execute("SELECT version_num FROM alembic_version")
+        (version,) = cursor.fetchall()
+    output.print(f"The schema is that of migration {version['version_num']}.")
 
 
 @app.command()

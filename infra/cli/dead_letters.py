@@ -12,10 +12,10 @@ from common import deliveries
 from common.deliveries import DeadLetter
 from infra.cli.context import CommandFailed, output
 from infra.cli.database import session_of
-from infra.cli.events import AsJson  # noqa: TC001 - typer reads annotations when it runs
+from infra.cli.options import AsJson, flag, group
 from infra.cli.table import Table
 
-app = typer.Typer(help="Dead letters: events a consumer failed on five times. Look at them, have them tried again.", no_args_is_help=True)
+app = group("Dead letters: events a consumer failed on five times. Look at them, have them tried again.")
 
 # Replayed so many at a time, so that no transaction holds its locks for long.
 _AT_ONCE = 500
@@ -24,7 +24,7 @@ _AT_ONCE = 500
 @app.command(name="list")
 def list_letters(
     context: typer.Context,
-    replayed: Annotated[bool, typer.Option("--replayed", help="Those already replayed as well.")] = False,
+    replayed: Annotated[bool, flag("--replayed", help="Those already replayed as well.")] = False,
     limit: Annotated[int, typer.Option(min=1, help="The latest so many.")] = 100,
     as_json: AsJson = False,
 ) -> None:
@@ -64,7 +64,7 @@ def show(context: typer.Context, letter_id: Annotated[int, typer.Argument(metava
 def replay(
     context: typer.Context,
     ids: Annotated[list[int] | None, typer.Argument(metavar="[ID]...", help="Which ones, as `list` shows them.")] = None,
-    everything: Annotated[bool, typer.Option("--all", help="All that have not been replayed.")] = False,
+    everything: Annotated[bool, flag("--all", help="All that have not been replayed.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Have events told to their consumers again, with five more attempts each. What was processed before is not doubled.

@@ -15,20 +15,19 @@ from common import deliveries
 from common.topology import TOPOLOGY
 from infra.cli.context import CommandFailed, errors, output
 from infra.cli.database import session_of, settings_of
+from infra.cli.options import AsJson, group
 from infra.cli.table import Table
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-app = typer.Typer(help="Events: the topology, those on their way, and where one is.")
+app = group("Events: the topology, those on their way, and where one is.", needs_command=False)
 
 _ENVELOPE = ("event_id", "event_type", "occurred_at", "trace_id")
 _MOVEMENTS = text(
     "SELECT id, product_id, delta, balance_after, reason, reference, event_id, created_at FROM stock_movements WHERE event_id IN :event_ids"
 ).bindparams(bindparam("event_ids", expanding=True))
 _STATES = {"processed": "green", "dead": "red", "failing": "yellow", "waiting": "yellow"}
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print it as JSON, for scripts.")]
 
 
 @app.callback(invoke_without_command=True)

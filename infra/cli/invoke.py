@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 from rich.json import JSON
 
 from infra.cli.context import CommandFailed, errors, output, running_stack_of
+from infra.cli.options import flag
 from infra.deploy.deployment import STACK_NAME, client_of
 
 
@@ -20,7 +21,7 @@ def invoke(
     context: typer.Context,
     function: Annotated[str, typer.Argument(help="Its name (product, order-consumer, authorizer), or its logical id in template.yaml.")],
     event: Annotated[Path, typer.Option(help="File with the event as JSON; - reads it from standard input.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print answer, error and log as one JSON object, for scripts.")] = False,
+    as_json: Annotated[bool, flag("--json", help="Print answer, error and log as one JSON object, for scripts.")] = False,
 ) -> None:
     """Invoke a deployed function and show its answer and log. Exit code 1 when the function failed."""
     stack = running_stack_of(context)

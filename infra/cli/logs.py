@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from infra.cli.context import CommandFailed, output, stack_of
+from infra.cli.options import flag
 from infra.stack.logs import tail
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ Name = Annotated[
 def logs(
     context: typer.Context,
     name: Name = None,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on printing what is added, until Ctrl-C.")] = False,
+    follow: Annotated[bool, flag("--follow", "-f", help="Go on printing what is added, until Ctrl-C.")] = False,
     lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="How many of the last lines of each log.")] = 40,
 ) -> None:
     """Show what the processes wrote."""

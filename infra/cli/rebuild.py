@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from infra.cli.context import output, running_stack_of
+from infra.cli.options import flag
 from infra.cli.table import Table
 from infra.reconcile.rebuild import drifts, repair
 from infra.stack.logs import open_log
@@ -21,13 +22,11 @@ if TYPE_CHECKING:
 
 def rebuild(
     context: typer.Context,
-    check: Annotated[bool, typer.Option("--check", help="Only show what has drifted; exit code 1 when something has.")] = False,
+    check: Annotated[bool, flag("--check", help="Only show what has drifted; exit code 1 when something has.")] = False,
     by_sum: Annotated[
-        bool, typer.Option("--by-sum", help="Where a ledger contradicts itself, take the sum of its movements all the same.")
+        bool, flag("--by-sum", help="Where a ledger contradicts itself, take the sum of its movements all the same.")
     ] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print it as JSON, for scripts; quantities as texts, since they are exact.")
-    ] = False,
+    as_json: Annotated[bool, flag("--json", help="Print it as JSON, for scripts; quantities as texts, since they are exact.")] = False,
 ) -> None:
     """Set each product's stock to the sum of its movements, where it is anything else.
 

@@ -10,6 +10,7 @@ from rich.markup import escape
 
 from infra.api_client import Account, ApiClient, GaveUpError, RefusedError
 from infra.cli.context import CommandFailed, errors, output, running_stack_of
+from infra.cli.options import AsJson  # noqa: TC001  # typer reads the annotations
 from infra.cli.table import Table
 from infra.reconcile import reconciliation
 from infra.reconcile.checks import CHECKS
@@ -26,7 +27,7 @@ def reconcile(
     grace: Annotated[
         float, typer.Option(min=0, metavar="SECONDS", help="What began less than this ago may still be on its way.")
     ] = reconciliation.GRACE_SECONDS,
-    as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON, for scripts.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Check that stock, movements, orders, procurements and events agree, by the database and by the API.
 

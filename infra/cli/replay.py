@@ -10,6 +10,7 @@ import typer
 
 from infra.api_client import Account, ApiClient, GaveUpError, RefusedError
 from infra.cli.context import CommandFailed, drawing, errors, output, running_stack_of, stack_of
+from infra.cli.options import flag
 from infra.cli.progress import PhaseBars
 from infra.cli.reconcile import print_reconciliation
 from infra.cli.table import Table
@@ -30,7 +31,7 @@ _REFUSALS = {"refused": "the gateway said no", "unanswered": "no answer; --resum
 
 def replay(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="CSV of invoice lines (see below).")],
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, metavar="FILE", help="The CSV of invoice lines.")],
     limit: Annotated[int | None, typer.Option(min=1, metavar="LINES", help="Take the first so many lines only.")] = None,
     concurrency: Annotated[int, typer.Option(min=1, max=256, help="How many requests at a time.")] = 8,
     base_url: Annotated[
@@ -48,7 +49,7 @@ def replay(
             help="How long to wait while nothing happens: for an answer, stock, a decision; and for the reconciliation to be clean.",
         ),
     ] = 120,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON, for scripts.")] = False,
+    as_json: Annotated[bool, flag("--json", help="Print the outcome as JSON, for scripts.")] = False,
 ) -> None:
     """Sell a file of invoice lines again, through the gateway, and check that nothing was lost.
 

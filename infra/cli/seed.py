@@ -13,6 +13,7 @@ from common.cache import lists_key
 from infra.api_client import Account, ApiClient, GaveUpError, RefusedError
 from infra.cli.context import CommandFailed, drawing, output, running_stack_of
 from infra.cli.database import settings_of
+from infra.cli.options import flag
 from infra.cli.progress import PhaseBars
 from infra.seed import demo, scale
 from infra.seed.sizes import Sizes
@@ -46,8 +47,8 @@ def seed(
     days: Annotated[int, typer.Option(min=1, help="With --scale: how long a history.")] = 730,
     until: Annotated[datetime | None, typer.Option(help="With --scale: when it ends, in UTC. [default: now]")] = None,
     random_seed: Annotated[int, typer.Option(help="With --scale: the same number, counts and end make the same history.")] = 1,
-    add: Annotated[bool, typer.Option("--add", help="With --scale: add to what is there, rather than refuse.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print how many were made as JSON, for scripts.")] = False,
+    add: Annotated[bool, flag("--add", help="With --scale: add to what is there, rather than refuse.")] = False,
+    as_json: Annotated[bool, flag("--json", help="Print how many were made as JSON, for scripts.")] = False,
 ) -> None:
     """Fill the system with demo data.
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import typer
 from rich.markup import escape
 
 from infra.cli.context import CommandFailed, output, stack_of
+from infra.cli.options import AsJson  # noqa: TC001  # typer reads the annotations
 from infra.cli.table import Table
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ _SILENCE_WORTH_SAYING = 3
 
 def status(
     context: typer.Context,
-    as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON, for scripts.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Show whether everything runs and is healthy. Exit code 1 when something is not."""
     stack = stack_of(context)

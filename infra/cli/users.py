@@ -11,14 +11,14 @@ from rich.markup import escape
 from common.identity import Identity, Role
 from common.services import request_event
 from infra.cli.context import CommandFailed, output, running_stack_of
-from infra.cli.events import AsJson  # noqa: TC001 - typer reads annotations when it runs
+from infra.cli.options import AsJson, group
 from infra.cli.table import Table
 from infra.deploy.deployment import STACK_NAME, client_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-app = typer.Typer(help="Users: list them, change their roles, disable and enable them.", no_args_is_help=True)
+app = group("Users: list them, change their roles, disable and enable them.")
 
 # Who may invoke functions on this machine may do anything; the auth service logs what it did under this name.
 _OPERATOR = Identity(user_id=0, username="operator", role=Role.ADMIN, token_id="", token_expires=0)

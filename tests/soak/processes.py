@@ -1,0 +1,64 @@
+"""Every process of a running system, by what it does, and how much memory it holds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import httpx
+import psutil
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from infra.stack import Stack
+
+Life = tuple[int, float]
+"""A process: its pid and when it began, as pids are given again."""
+
+
+def resident(stack: Stack) -> dict[str, dict[Life, int]]:
+    """Resident bytes of each process, by role: a server, a consumer of the bridge, a function, what functions are forked from."""
+    found: dict[str, dict[Life, int]] = {}
+    for role, process in _processes(stack):
+        try:
+            with process.oneshot():
+                found.setdefault(role, {})[process.pid, process.create_time()] = process.memory_info().rss
+        except psutil.Error:
+            continue  # it has just ended
+    return found
+
+
+def _processes(stack: Stack) -> Iterator[tuple[str, psutil.Process]]:
+    state = stack.state.read()
+    yield "supervisor", psutil.Process(state["supervisor"]["pid"])
+    functions = _functions(stack)
+    for name, server in state["servers"].items():
+        try:
+            process = psutil.Process(server["pid"])
+            children = process.children(recursive=True)
+        except psutil.Error:
+            continue
+        yield name, process
+        for child in children:
+            yield (functions.get(child.pid) or "localstack: templates" if name == "localstack" else _child(name, child)), child
+
+
+def _functions(stack: Stack) -> dict[int, str]:
+    """Names of the functions that the execution environments run, by pid."""
+    try:
+        known = httpx.get(f"{stack.localstack_url}/_lambda/environments", timeout=30).json()["environments"]
+    except (httpx.HTTPError, ValueError):
+        return {}
+    return {each["pid"]: f"function {each['function'].removeprefix('inventory-')}" for each in known}
+
+
+def _child(server: str, process: psutil.Process) -> str:
+    try:
+        words = process.cmdline()
+    except psutil.Error:
+        words = []
+    if "infra.live" in words:
+        return f"{server}: live events"
+    if "infra.bridge.consumer" in words:
+        return f"{server}: {words[words.index('infra.bridge.consumer') + 1]}"
+    return f"{server}: other"
