@@ -29,6 +29,9 @@ test('a viewer is offered what can be read, and nothing that would be refused', 
   await expect(page.getByRole('heading', { name: product.name })).toBeVisible()
   for (const name of ['Sell', 'Buy']) await expect(page.getByRole('link', { name, exact: true })).toHaveCount(0)
   await expect(page.getByRole('button', { name: /^Actions for/ })).toHaveCount(0)
+  await page.goto('/orders?new=1')
+  await expect(page.getByRole('heading', { name: 'Orders' })).toBeVisible()
+  await expect(page.getByRole('dialog')).toHaveCount(0)
   for (const path of ['/users', '/import?kind=stock']) {
     await page.goto(path)
     await expect(page.getByRole('heading', { name: /^Hello/ })).toBeVisible()

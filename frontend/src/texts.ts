@@ -126,7 +126,7 @@ export const t = {
     hint: 'Viewers read, clerks do the day’s work, managers also import, correct in bulk and replay, admins also decide about users.',
     disable: 'Disable', enable: 'Enable', disableTitle: (name: string) => `Disable ${name}?`, disableHint: 'They are signed out everywhere within half a minute, and cannot sign in until they are enabled again.', refused: (name: string) => `${name} cannot be disabled`,
     isNow: (name: string, role: string) => `${name} is ${role} now`, disabledNow: (name: string) => `${name} is disabled`, enabledNow: (name: string) => `${name} may sign in again`, soon: 'It takes effect within half a minute.',
-    changePassword: 'Change password', current: 'Current password', next: 'New password', passwordHint: 'You stay signed in here, and are signed out everywhere else.', passwordChanged: 'Password changed',
+    readOnly: 'View only', changePassword: 'Change password', current: 'Current password', next: 'New password', passwordHint: 'You stay signed in here, and are signed out everywhere else.', passwordChanged: 'Password changed',
   },
   operations: {
     title: 'Operations', ok: 'All is well', degraded: 'Something limps', down: 'Something is down', unknown: 'Not known', services: 'Services', consumers: 'Consumers', cache: 'Cache', deadLetters: 'Dead letters', topology: 'Who tells whom what', topologyHint: 'Messages move as they are published',
