@@ -54,7 +54,7 @@ it('does all, never more than so many at once', async () => {
 })
 
 it('sends rows under keys made of the file and their lines, and notes what became of each', async () => {
-  const row = (line: number): ImportRow => ({ line, cells: {}, errors: [], action: 'move', body: { product_id: line, delta: 1 }, state: 'ready', failure: '' })
+  const row = (line: number): ImportRow => ({ line, cells: {}, errors: [], effect: '', body: { product_id: line, delta: 1 }, state: 'ready', failure: '' })
   const rows = [row(2), row(5)]
   const post = vi.spyOn(client, 'post').mockResolvedValue({ rows: [{ outcome: 'moved', detail: null }, { outcome: 'refused', detail: 'only 3 in stock' }] })
   await sendBlock(KINDS.stock, rows, 'print')
@@ -64,4 +64,17 @@ it('sends rows under keys made of the file and their lines, and notes what becam
   const [refused] = rows.slice(1)
   if (refused) await sendBlock(KINDS.stock, [refused], 'print')
   expect(refused?.state).toBe('failed')
+})
+
+it('says what a file would do to each product, and sends nothing that changes nothing', async () => {
+  const supplier = { id: 1, name: 'Alder' }
+  const known = { id: 5, product_code: 'L-1', name: 'Lamp', category: 'light', price_buy: 1, price_sell: 2.55, measure_unit: 'piece', supplier_id: 1 }
+  vi.spyOn(client, 'list').mockImplementation(async (path, _plural, query) => {
+    const items = path === '/api/suppliers' ? [supplier] : query?.product_code === 'L-3' ? [] : [{ ...known, product_code: query?.product_code }]
+    return { items: items as never[], start: 0, limit: 1, count: items.length, total: items.length, next_after: null }
+  })
+  const cells = { name: 'Lamp', category: 'light', price_buy: '1', price_sell: '2.55', measure_unit: 'piece', supplier: 'Alder' }
+  const { rows } = toRows(KINDS.products, [{ ...cells, product_code: 'L-1' }, { ...cells, product_code: 'L-2', price_sell: '2,8' }, { ...cells, product_code: 'L-3' }])
+  await KINDS.products.resolve(rows, new AbortController().signal)
+  expect(rows.map(({ effect, body }) => [effect, body !== null])).toEqual([['unchanged', false], ['price_sell: 2.55 → 2.8', true], ['new', true]])
 })

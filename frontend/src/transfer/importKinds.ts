@@ -1,6 +1,6 @@
 import { list, post } from '@/api/client'
 import { messageOf } from '@/api/problem'
-import type { ManualReason, Product, RowOutcome, Storage, Supplier } from '@/api/types'
+import type { ManualReason, Product, ProductInput, RowOutcome, Storage, Supplier } from '@/api/types'
 import { formatNumber, isAmbiguous, parsePlainNumber } from '@/format'
 import { storagesOf } from '@/pages/products/api'
 import { t } from '@/texts'
@@ -12,9 +12,9 @@ export interface ImportRow {
   line: number
   cells: Record<string, string>
   errors: string[]
-  /** What importing it will do, once it is known. */
-  action: 'create' | 'update' | 'move' | null
-  /** What is sent of it, where the row has no error. */
+  /** What importing it will do, in words, once it is known. */
+  effect: string
+  /** What is sent of it, where the row has no error and changes something. */
   body: Record<string, unknown> | null
   state: 'ready' | 'sent' | 'failed'
   failure: string
@@ -78,6 +78,13 @@ function checkPrice(name: string, cells: Record<string, string>): string[] {
   return value !== null && value < 0 ? [t.io.errors.negative(name)] : errors
 }
 
+/** What a file changes of a product, in words. */
+function differences(known: Product, body: ProductInput, supplierName: string): string[] {
+  const names = ['name', 'category', 'price_buy', 'price_sell', 'measure_unit'] as const
+  const changes = names.filter((name) => known[name] !== body[name]).map((name) => t.io.changes(name, String(known[name]), String(body[name])))
+  return known.supplier_id === body.supplier_id ? changes : [...changes, t.io.changes('supplier', known.supplier?.name ?? `#${known.supplier_id}`, supplierName)]
+}
+
 function contacts(kind: 'suppliers' | 'customers'): KindOfImport {
   return {
     path: `/api/${kind}/import`,
@@ -94,7 +101,7 @@ function contacts(kind: 'suppliers' | 'customers'): KindOfImport {
     resolve: async (rows) => {
       for (const row of rows) {
         const { name = '', city = '', address = '', contact_person = '', id } = row.cells
-        row.action = id ? 'update' : 'create'
+        row.effect = id ? t.io.willUpdate : t.io.willCreate
         row.body = { name, city, address, contact_person, ...(id ? { id: Number(id) } : {}) }
       }
     },
@@ -130,11 +137,14 @@ export const KINDS: Record<ImportKind, KindOfImport> = {
         else if (found.length > 1) row.errors.push(t.io.errors.ambiguousSupplier(name))
         else {
           const { product_code = '', name: productName = '', category = '', measure_unit = '' } = row.cells
-          row.body = {
+          const body = {
             product_code, name: productName, category, measure_unit, supplier_id: supplier.id,
             price_buy: parsePlainNumber(row.cells.price_buy ?? '') ?? 0, price_sell: parsePlainNumber(row.cells.price_sell ?? '') ?? 0,
           }
-          row.action = existing.get(product_code) ? 'update' : 'create'
+          const known = existing.get(product_code)
+          const changes = known ? differences(known, body, supplier.name) : []
+          row.effect = known ? changes.join(', ') || t.io.unchanged : t.io.willCreate
+          row.body = known && changes.length === 0 ? null : body
         }
       }
     },
@@ -175,7 +185,7 @@ export const KINDS: Record<ImportKind, KindOfImport> = {
         if (before + delta < 0) row.errors.push(t.io.errors.short(formatNumber(before)))
         else {
           expected.set(product.id, before + delta)
-          row.action = 'move'
+          row.effect = t.storages.becomes(formatNumber(before), formatNumber(before + delta))
           row.body = { product_id: product.id, delta, reason: row.cells.reason, ...(row.cells.reference ? { reference: row.cells.reference } : {}) }
         }
       }
@@ -221,7 +231,7 @@ export function toRows(kind: KindOfImport, records: Record<string, string>[]): {
       if (first === undefined) seen.set(identity, line)
       else errors.push(t.io.errors.duplicate(first))
     }
-    return { line, cells, errors, action: null, body: null, state: 'ready', failure: '' }
+    return { line, cells, errors, effect: '', body: null, state: 'ready', failure: '' }
   })
   return { rows, missing }
 }
