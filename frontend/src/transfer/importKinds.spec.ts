@@ -71,7 +71,7 @@ it('says what a file would do to each product, and sends nothing that changes no
   const known = { id: 5, product_code: 'L-1', name: 'Lamp', category: 'light', price_buy: 1, price_sell: 2.55, measure_unit: 'piece', supplier_id: 1 }
   vi.spyOn(client, 'list').mockImplementation(async (path, _plural, query) => {
     const items = path === '/api/suppliers' ? [supplier] : query?.product_code === 'L-3' ? [] : [{ ...known, product_code: query?.product_code }]
-    return { items: items as never[], start: 0, limit: 1, count: items.length, total: items.length, next_after: null }
+    return { items: items as never[], start: 0, limit: 1, count: items.length, total: items.length, total_exact: true, next_after: null }
   })
   const cells = { name: 'Lamp', category: 'light', price_buy: '1', price_sell: '2.55', measure_unit: 'piece', supplier: 'Alder' }
   const { rows } = toRows(KINDS.products, [{ ...cells, product_code: 'L-1' }, { ...cells, product_code: 'L-2', price_sell: '2,8' }, { ...cells, product_code: 'L-3' }])
