@@ -67,10 +67,14 @@ class Narrowing:
 
 @dataclass(frozen=True)
 class Sort:
-    """An order that rows can be read in: columns before the id, and the index that has them in it; none where they are reckoned."""
+    """An order that rows can be read in: columns before the id, and the index that has them in it; none where they are reckoned.
+
+    A `unique` column needs no id behind it: the optimizer would not know that an index over the column alone is in that order.
+    """
 
     columns: tuple[InstrumentedAttribute[Any] | ColumnElement[Any], ...]
     index: str | None
+    unique: bool = False
 
 
 @dataclass(frozen=True)
@@ -86,8 +90,8 @@ class Source:
 
 
 def by(index: str, *columns: InstrumentedAttribute[Any]) -> Sort:
-    """An order by these columns, which `index` begins with."""
-    return Sort(columns, index)
+    """An order by these columns, which `index` (named uq_... where it is unique) begins with."""
+    return Sort(columns, index, unique=index.startswith("uq_"))
 
 
 def equal(column: InstrumentedAttribute[Any], value: Any, index: str, *, few: bool = False) -> list[Narrowing]:
@@ -137,6 +141,7 @@ class _Reader:
         self._model = source.model
         self._query = query
         self._sort = source.sort(sort)
+        self._keys = self._sort.columns if self._sort.unique else (*self._sort.columns, self._model.id)
         self._descending = query.sort.startswith("-")
 
     def whole(self) -> Page:
@@ -215,7 +220,7 @@ class _Reader:
             rows = rows.where(in_order.condition)
         last = self._last_looked_at(rows) if self._sort.index else None
         if last is not None:
-            rows = rows.where(self._up_to(last))
+            rows = rows.where(self._up_to(last[:-1]))
         rows = rows.where(*(narrowing.condition for narrowing in narrowings if narrowing is not in_order))
         page = self._page(rows, 0)
         if last is not None and page.next_after is None:
@@ -223,9 +228,9 @@ class _Reader:
         return self._with_least_total(page, rows)
 
     def _last_looked_at(self, rows: Select[Any]) -> tuple[Any, ...] | None:
-        """Where in the order one has looked at enough; None where the rows end before."""
+        """Where in the order one has looked at enough, and the id of that row; None where the rows end before."""
         steps = _LOOKED_AT * (1 + self._query.start // self._query.limit)
-        ahead = rows.with_only_columns(*self._sort.columns, self._model.id).offset(steps).limit(1)
+        ahead = rows.with_only_columns(*self._keys, self._model.id).offset(steps).limit(1)
         found = self._session.execute(ahead).one_or_none()
         return tuple(found) if found is not None else None
 
@@ -260,8 +265,7 @@ class _Reader:
         return self._ordered(rows.with_hint(self._model, f"FORCE INDEX ({index})") if index else rows)
 
     def _ordered(self, rows: Select[Any]) -> Select[Any]:
-        keys = (*self._sort.columns, self._model.id)
-        return rows.order_by(*(key.desc() if self._descending else key.asc() for key in keys))
+        return rows.order_by(*(key.desc() if self._descending else key.asc() for key in self._keys))
 
     def _page(self, rows: Select[Any], total: int, *, exact: bool = True, begun: bool = False) -> Page:
         """The page's rows; one more is read, which tells whether any follow. They are where the page begins unless that is done."""
@@ -276,21 +280,20 @@ class _Reader:
             return []
         if not self._sort.columns:
             return [self._beyond((after,))]
-        named = self._session.execute(select(*self._sort.columns, self._model.id).where(self._model.id == after)).one_or_none()
+        named = self._session.execute(select(*self._keys).where(self._model.id == after)).one_or_none()
         if named is None:
             raise InvalidError.of_field("after", f"there is no {after} to go on from", code="cursor_gone")
         return [self._beyond(tuple(named))]
 
     def _beyond(self, values: tuple[Any, ...]) -> ColumnElement[bool]:
         """Further on in the order than these values of its columns and the id."""
-        keys = (*self._sort.columns, self._model.id)
-        return _in_order(keys, values, [operator.lt if self._descending else operator.gt] * len(keys))
+        compare = operator.lt if self._descending else operator.gt
+        return _in_order(self._keys, values, [compare] * len(self._keys))
 
     def _up_to(self, values: tuple[Any, ...]) -> ColumnElement[bool]:
         """No further on in the order than these."""
-        keys = (*self._sort.columns, self._model.id)
         before, same = (operator.gt, operator.ge) if self._descending else (operator.lt, operator.le)
-        return _in_order(keys, values, [before] * len(self._sort.columns) + [same])
+        return _in_order(self._keys, values, [before] * (len(self._keys) - 1) + [same])
 
     def _bound_start(self) -> None:
         if self._query.start > FEW:
