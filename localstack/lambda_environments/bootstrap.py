@@ -1,27 +1,33 @@
-"""What a new interpreter runs (`python -I -S bootstrap.py LIFELINE CONTROL SCRATCH PATH...`) to become an execution environment.
+"""What a new interpreter runs (`python -I -S bootstrap.py LIFELINE CONTROL ORDER`) to become an execution environment.
 
 Runs in the function's interpreter, so it imports nothing of ours: it ties its life to the pool's process, puts code, layers and the
 runtime on the path as Lambda does, and hands over to awslambdaric. Given a CONTROL socket it offers itself as a template once the
-function's module is imported: if nothing stands against it, it stays and forks environments instead of becoming one.
+function's module is imported: if nothing stands against it, it stays and forks environments instead of becoming one. An ORDER with
+modules to preload makes it a base: it imports them and forks processes that each import a function.
 """
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import gc
+import importlib
 import json
 import os
 import select
 import signal
 import socket
 import sys
+import time
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 F_SETSIG = 10
+ORDER_BYTES = 262_144
 OWN_TO_AN_ENVIRONMENT = {"AWS_LAMBDA_LOG_STREAM_NAME", "TMPDIR"}
+NOT_SHARED = {*OWN_TO_AN_ENVIRONMENT, "AWS_LAMBDA_RUNTIME_API", "HOME"}
 TIMERS = (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF)
 STATELESS_FILES = {"/dev/null", "/dev/random", "/dev/urandom"}
 
@@ -43,9 +49,11 @@ def tie_life_to(lifeline: int) -> int:
 
 
 class WatchedVariables(os._Environ[str]):
-    """os.environ while the function is imported: knows which variables were asked for by name, rather than all copied."""
+    """os.environ during an import: knows which variables were asked for by name, rather than all copied, and which were changed."""
 
     asked: set[str] = set()  # noqa: RUF012 (there is one os.environ)
+    changed: dict[str, str] = {}  # noqa: RUF012
+    """And by which file."""
     _listed: list[str] = []  # noqa: RUF012
 
     def __getitem__(self, name: str) -> str:
@@ -56,10 +64,26 @@ class WatchedVariables(os._Environ[str]):
             self.asked.add(name)
         return super().__getitem__(name)
 
+    def __setitem__(self, name: str, value: str) -> None:
+        self.changed[name] = _caller()
+        super().__setitem__(name, value)
+
+    def __delitem__(self, name: str) -> None:
+        self.changed[name] = _caller()
+        super().__delitem__(name)
+
     def __iter__(self) -> Iterator[str]:
         names = list(super().__iter__())
         self._listed[:] = reversed(names)
         return iter(names)
+
+
+def _caller() -> str:
+    """The file of the code that changes a variable, through whichever method of a mapping."""
+    frame = sys._getframe(2)
+    while frame.f_code.co_filename.startswith("<frozen") and frame.f_back:
+        frame = frame.f_back
+    return frame.f_code.co_filename
 
 
 class ImportWatch:
@@ -74,6 +98,8 @@ class ImportWatch:
         self._mappings = _shared_mappings()
         self._random_state = random.getstate()
         self._drew = False
+        WatchedVariables.asked.clear()
+        WatchedVariables.changed.clear()
 
     def __enter__(self) -> Self:
         self._originals = (os.urandom, self._random.Random.seed)
@@ -141,62 +167,59 @@ def _has_children() -> bool:
     return True
 
 
-class Template:
-    """What this process is once it has imported the function: forks environments as it is told."""
+class Forking:
+    """What this process is once it has imported enough: forks others as the pool orders."""
 
     def __init__(self, control: socket.socket, lifeline: int, tied: int) -> None:
         self._control = control
         self._lifeline = lifeline
         self._tied = tied
-        self._variables = dict(os.environ)
 
-    def offer(self, objection: str) -> None:
-        """Tell the pool whether this process can be a template, and be one. Returns in the environments only, of which this process
-        is the first and last one when there is an objection.
-        """
+    def offer(self, **message: Any) -> bool:
+        """Tell the pool what this process has to offer; False when it does not listen."""
         try:
-            self._control.send(json.dumps({"objection": objection}).encode())
+            self._control.send(json.dumps(message).encode())
         except OSError:  # the import closed it
-            objection = "its import closes files it did not open"
-        if objection:
-            self._control.close()
-        else:
-            self._serve()
+            return False
+        return True
 
-    def _serve(self) -> None:
+    def decline(self) -> None:
+        self._control.close()
+
+    def serve(self) -> tuple[dict[str, Any], list[int]]:
+        """Fork one process for each order. Returns in those, with the order and the descriptors it came with, never in this one."""
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
         null = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
         os.dup2(null, 1)
         os.dup2(null, 2)
         os.close(null)
-        gc.freeze()  # or the first collection in each environment would copy what they share
+        gc.freeze()  # or the first collection in each of them would copy what they share
         while True:
-            order, descriptors, _, _ = socket.recv_fds(self._control, 65_536, 1, socket.MSG_CMSG_CLOEXEC)
+            order, descriptors, _, _ = socket.recv_fds(self._control, ORDER_BYTES, 2, socket.MSG_CMSG_CLOEXEC)
             if not order:  # the pool has closed it
                 os._exit(0)
-            (output,) = descriptors
             try:
                 pid = _fork_detached()
             except OSError:
                 pid = -1
             if pid == 0:
-                self._become_environment(output, json.loads(order))
-                return
-            os.close(output)
+                self._become_another(descriptors.pop(0))
+                return json.loads(order), descriptors
+            for descriptor in descriptors:
+                os.close(descriptor)
             self._control.send(json.dumps({"pid": pid}).encode())
 
-    def _become_environment(self, output: int, own_variables: dict[str, str]) -> None:
+    def _become_another(self, output: int) -> None:
+        """A session, a life, an output of its own."""
         os.setsid()
-        tie_life_to(self._lifeline)
-        os.close(self._tied)
+        tied = tie_life_to(self._lifeline)
+        os.dup2(tied, self._tied, inheritable=False)
+        os.close(tied)
         self._control.close()
         os.dup2(output, 1)
         os.dup2(output, 2)
         os.close(output)
-        for name, value in own_variables.items():
-            if os.environ.get(name) == self._variables.get(name):  # the import may have set it
-                os.environ[name] = value
 
 
 def _fork_detached() -> int:
@@ -221,24 +244,73 @@ def _fork_detached() -> int:
     return pid
 
 
-def run(lifeline: int, control: int, scratch: str, path: list[str]) -> None:
-    """Become an environment, by way of a template when there is a `control` socket (not -1)."""
-    tied = tie_life_to(lifeline)
-    sys.path[:0] = [*path, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
-    sys.modules["runtime_client"] = None  # type: ignore[assignment] # it takes the Runtime API's address when it is loaded
-    from awslambdaric import __main__, bootstrap, lambda_runtime_client
+class Process:
+    """What this process becomes: first the base of many functions, perhaps, then the template of one, or straight its environment."""
 
-    import_handler = bootstrap._get_handler
+    def __init__(self, lifeline: int, control: int, order: dict[str, Any]) -> None:
+        self._lifeline = lifeline
+        self._tied = tie_life_to(lifeline)
+        self._control = control
+        self._order = order
+        self._standard_path = sys.path[:]
+        self._read_by_bases: set[str] = set()
+        self._set_by_bases: dict[str, str | None] = {}
 
-    def become_ready(name: str) -> Any:
+    def run(self) -> None:
+        self._take_up_order()
+        while "preload" in self._order:
+            self._be_base()
+        from awslambdaric import __main__, bootstrap
+
+        self._import_handler = bootstrap._get_handler
+        bootstrap._get_handler = self._become_ready
+        sys.argv = ["bootstrap", os.environ["_HANDLER"]]
+        __main__.main(sys.argv)
+
+    def _take_up_order(self) -> None:
+        users = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
+        sys.path[:] = [*self._order["path"], *users, *self._standard_path]
+        sys.modules["runtime_client"] = None  # type: ignore[assignment] # it takes the Runtime API's address when it is loaded
+
+    def _be_base(self) -> None:
+        """Import what functions have in common. Returns in the processes that are forked: each for a function, or a base of fewer."""
+        forking = self._forking()
+        given = self._order.get("variables") or dict(os.environ)
+        with ImportWatch(self._order["scratch"]) as watch:
+            import awslambdaric.__main__
+            import awslambdaric.bootstrap  # noqa: F401 (both for those to come)
+
+            for name in self._order["preload"]:
+                with contextlib.suppress(Exception):  # the function's own import will raise it, and say so
+                    importlib.import_module(name)
+        read = {name: given.get(name) for name in WatchedVariables.asked - NOT_SHARED}
+        if not forking.offer(objection=watch.objection(), read=read):
+            os._exit(0)
+        self._read_by_bases |= WatchedVariables.asked
+        self._set_by_bases |= {name: os.environ.get(name) for name in WatchedVariables.changed}
+        self._order, controls = forking.serve()
+        (self._control,) = controls or (-1,)
+        self._change_variables(self._order["variables"])
+        os.chdir(self._order["variables"]["LAMBDA_TASK_ROOT"])
+        self._take_up_order()
+
+    def _change_variables(self, variables: dict[str, str]) -> None:
+        """To those of another function, with what the layers imported so far would have set."""
+        coerced = {name: os.environ[name] for name in ("LC_CTYPE",) if name in os.environ}  # by the interpreter when it started
+        os.environ.clear()
+        os.environ.update(coerced | variables)
+        for name, value in self._set_by_bases.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+        time.tzset()
+
+    def _become_ready(self, name: str) -> Any:
         """What awslambdaric calls to import the function; its session with the Runtime API begins when this returns."""
-        if control < 0:
-            handler = import_handler(name)
-        else:
-            template = Template(socket.socket(fileno=control), lifeline, tied)
-            with ImportWatch(scratch) as watch:
-                handler = import_handler(name)
-            template.offer(watch.objection())
+        from awslambdaric import lambda_runtime_client
+
+        handler = self._import_handler(name) if self._control < 0 else self._be_template(name)
         del sys.modules["runtime_client"]
         import runtime_client
 
@@ -246,10 +318,31 @@ def run(lifeline: int, control: int, scratch: str, path: list[str]) -> None:
         lambda_runtime_client.runtime_client = runtime_client
         return handler
 
-    bootstrap._get_handler = become_ready
-    sys.argv = ["bootstrap", os.environ["_HANDLER"]]
-    __main__.main(sys.argv)
+    def _be_template(self, name: str) -> Any:
+        """Import the function. Returns in its environments, of which this process is the first and last one if it must not fork."""
+        forking = self._forking()
+        variables = dict(os.environ)
+        with ImportWatch(self._order["scratch"]) as watch:
+            handler = self._import_handler(name)
+        objection = watch.objection()
+        code = os.environ["LAMBDA_TASK_ROOT"] + os.sep
+        own_changes = {variable for variable, file in WatchedVariables.changed.items() if file.startswith(code)}
+        conflict = min(own_changes & self._read_by_bases, default="")
+        told = forking.offer(objection=objection, conflict=conflict)
+        if told and conflict:  # to be imported anew, without a base
+            os._exit(0)
+        if objection or not told:
+            forking.decline()
+            return handler
+        own_variables, _ = forking.serve()
+        for variable, value in own_variables.items():
+            if os.environ.get(variable) == variables.get(variable):  # the import may have set it
+                os.environ[variable] = value
+        return handler
+
+    def _forking(self) -> Forking:
+        return Forking(socket.socket(fileno=self._control), self._lifeline, self._tied)
 
 
 if __name__ == "__main__":
-    run(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4:])
+    Process(int(sys.argv[1]), int(sys.argv[2]), json.loads(sys.argv[3])).run()

@@ -160,7 +160,7 @@ class EnvironmentPool:
                 for environment in sorted(slot.environments, key=lambda each: each.created)
             ]
         limits = {"per_function": self.limits.per_function, "total": self.limits.total}
-        return {"limits": limits, "functions": functions, "environments": environments, "templates": self._spawner.describe()}
+        return {"limits": limits, "functions": functions, "environments": environments, **self._spawner.describe()}
 
     # Owner, as environments see it
 
@@ -328,5 +328,5 @@ class EnvironmentPool:
 def _describe_process(process: EnvironmentProcess | None) -> dict[str, Any]:
     if process is None:
         return {"pid": None, "spawned": None}
-    described: dict[str, Any] = {"pid": process.pid, "spawned": "fork" if process.forked else "fresh"}
+    described: dict[str, Any] = {"pid": process.pid, "spawned": str(process.way)}
     return {**described, "why_not_forked": process.why_not} if process.why_not else described

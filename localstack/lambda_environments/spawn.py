@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import json
 import os
 import select
 import signal
 import subprocess
 import sys
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from lambda_environments.model import FunctionSpec
     from lambda_environments.output import OutputPipe
@@ -38,14 +40,25 @@ class Launch:
     """Takes standard output and standard error."""
 
 
+class Way(StrEnum):
+    """How a process came to be."""
+
+    FRESH = "fresh"
+    """A new interpreter."""
+    LAYERS = "layers"
+    """Forked from a base that had imported what the function uses of its layers."""
+    FORK = "fork"
+    """Forked from the function's template."""
+
+
 class EnvironmentProcess:
     """A child process in a session and a process group of its own."""
 
-    def __init__(self, pid: int, *, forked: bool, why_not: str = "") -> None:
+    def __init__(self, pid: int, way: Way, why_not: str = "") -> None:
         self.pid = pid
-        self.forked = forked
+        self.way = way
         self.why_not = why_not
-        """Why it is an interpreter of its own, where a fork was wanted."""
+        """Why it has imported the function itself, where a fork of its template was wanted."""
         self._pidfd = os.pidfd_open(pid)
         self._reaped = False
 
@@ -111,16 +124,22 @@ class SpawnStrategy(Protocol):
 
     async def close(self) -> None: ...
 
-    def describe(self) -> list[dict[str, Any]]:
-        """The templates, as an operator sees them."""
+    def describe(self) -> dict[str, list[dict[str, Any]]]:
+        """What it keeps beside environments, as an operator sees it."""
         ...
 
 
-def search_path(spec: FunctionSpec, runtime_dir: Path) -> list[str]:
-    """Lambda's order: code, then layers (a later layer hides an earlier one), then the runtime; the standard library follows."""
+def layer_paths(layers: Iterable[Path]) -> list[Path]:
+    """Where Lambda looks for Python modules in layers: a later layer hides an earlier one."""
     version = f"lib/python{sys.version_info.major}.{sys.version_info.minor}/site-packages"
-    layers = [layer / "python" / part for layer in reversed(spec.layer_dirs) for part in (version, "")]
-    return [str(spec.code_dir), *(str(path) for path in layers if path.is_dir()), str(runtime_dir)]
+    candidates = [layer / "python" / part for layer in reversed(list(layers)) for part in (version, "")]
+    return [path for path in candidates if path.is_dir()]
+
+
+def order_of(launch: Launch) -> dict[str, Any]:
+    """What `bootstrap` is told. The path is in Lambda's order: code, layers, runtime; the standard library follows."""
+    path = [launch.spec.code_dir, *layer_paths(launch.spec.layer_dirs), launch.runtime_dir]
+    return {"path": [str(part) for part in path], "scratch": str(launch.scratch)}
 
 
 class FreshInterpreter:
@@ -132,13 +151,13 @@ class FreshInterpreter:
         self._lifeline, self._held = os.pipe2(os.O_CLOEXEC)
 
     async def spawn(self, launch: Launch) -> EnvironmentProcess:
-        return EnvironmentProcess(self.start(launch), forked=False)
+        return EnvironmentProcess(self.start(launch, order_of(launch)), Way.FRESH)
 
-    def start(self, launch: Launch, control: int = -1) -> int:
-        """The number of a new process; with a `control` socket it may become a template."""
-        command = [self._python, "-I", "-S", "-X", "utf8", str(BOOTSTRAP), str(self._lifeline), str(control), str(launch.scratch)]
+    def start(self, launch: Launch, order: Mapping[str, Any], control: int = -1) -> int:
+        """The number of a new process; with a `control` socket it may become one that forks."""
+        command = [self._python, "-I", "-S", "-X", "utf8", str(BOOTSTRAP), str(self._lifeline), str(control), json.dumps(order)]
         process = subprocess.Popen(
-            [*command, *search_path(launch.spec, launch.runtime_dir)],
+            command,
             cwd=launch.spec.code_dir,
             env={**launch.variables, **launch.own_variables},
             stdin=subprocess.DEVNULL,
@@ -160,8 +179,8 @@ class FreshInterpreter:
         os.close(self._held)
         os.close(self._lifeline)
 
-    def describe(self) -> list[dict[str, Any]]:
-        return []
+    def describe(self) -> dict[str, list[dict[str, Any]]]:
+        return {"bases": [], "templates": []}
 
 
 def become_subreaper() -> None:

@@ -59,7 +59,7 @@ class PoolThread:
             return self.pool.describe()
 
         described = asyncio.run_coroutine_threadsafe(describe(), self.loop).result(10)
-        for process in (*described["environments"], *described["templates"]):
+        for process in (*described["environments"], *described["templates"], *described["bases"]):
             process.update(_memory(process["pid"]))
         return described
 

@@ -43,7 +43,12 @@ class ProcessRuntime:
         fresh = FreshInterpreter(settings.python)
         spawner: SpawnStrategy = fresh
         if settings.fork:
-            spawner = ForkServer(fresh, most=settings.max_templates, idle_seconds=settings.template_idle_seconds)
+            spawner = ForkServer(
+                fresh,
+                most=settings.max_templates,
+                idle_seconds=settings.template_idle_seconds,
+                base_idle_seconds=settings.limits.idle_seconds,
+            )
         self.pool = PoolThread(settings.limits, spawner, environments)
 
     def specify(self, version: FunctionVersion, identity: str) -> FunctionSpec:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import signal
+import sys
+import textwrap
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -225,6 +228,151 @@ def test_the_template_of_a_retired_revision_is_ended(harness: Harness):
     held.let_go()
     assert harness.invoke(old).function_error is None, "an invocation that was late still runs"
     eventually(lambda: harness.pool.describe()["templates"] == harness.environments() == [], "and leaves nothing behind")
+
+
+# Bases: what functions with the same layers have in common.
+
+LIBRARY = """
+    import os
+    with open(os.path.join(os.path.dirname(__file__), "imports"), "a") as imports:
+        print("imported", file=imports)
+    COLOUR = os.environ.get("COLOUR")
+    os.environ["LIBRARIES"] = os.environ.get("LIBRARIES", "") + "library;"
+"""
+USER = """
+    import library
+    import os, sys
+    def handler(event, context):
+        while event and not os.path.exists(event["until"]):
+            pass
+        return {
+            "colour": library.COLOUR, "path": sys.path, "directory": os.getcwd(), "argv": sys.argv, "modules": sorted(sys.modules),
+            "variables": {name: value for name, value in os.environ.items() if name not in PRIVATE},
+        }
+    PRIVATE = {"AWS_LAMBDA_LOG_STREAM_NAME", "AWS_LAMBDA_RUNTIME_API", "HOME", "TMPDIR", "_X_AMZN_TRACE_ID"}
+"""
+
+
+class Layer:
+    """With an installed package named `library`."""
+
+    def __init__(self, directory: Path, code: str = LIBRARY) -> None:
+        self.directory = directory
+        self.package = directory / "python" / "library"
+        self.package.mkdir(parents=True)
+        (directory / "python" / "library-1.0.dist-info").mkdir()
+        (self.package / "__init__.py").write_text(textwrap.dedent(code))
+
+    @property
+    def imports(self) -> int:
+        return len((self.package / "imports").read_text().splitlines())
+
+
+@pytest.fixture
+def layer(tmp_path: Path) -> Layer:
+    return Layer(tmp_path / "layer")
+
+
+def test_functions_with_the_same_layers_import_them_once(harness: Harness, layer: Layer):
+    for name in ("first", "second", "third"):
+        spec = harness.spec(name, code=USER, layer_dirs=(layer.directory,), environment={"NAME": name})
+        answer = payload(harness.invoke(spec))
+        assert answer["variables"]["NAME"] == answer["variables"]["AWS_LAMBDA_FUNCTION_NAME"] == name
+        assert answer["variables"]["LIBRARIES"] == "library;", "what the layer sets is set for each"
+        assert ways(harness, name) == ["fork"]
+    described = harness.pool.describe()
+    assert layer.imports == 1
+    assert [(each["packages"], each["forks"]) for each in described["bases"]] == [(["library"], 3)]
+    assert [each["spawned"] for each in described["templates"]] == ["layers"] * 3
+
+
+def test_a_forked_environment_cannot_be_told_from_one_that_was_not(harness: Harness, layer: Layer):
+    spec = harness.spec(code=USER, layer_dirs=(layer.directory,), environment={"COLOUR": "blue", "PYTHONPATH": "/srv/more"})
+    forked = payload(harness.invoke(spec))
+    fresh = payload(harness.invoke(dataclasses.replace(spec, identity="fresh", forkable=False)))
+    extra = set(forked.pop("modules")) - set(fresh.pop("modules"))
+    assert forked == fresh
+    assert extra <= sys.stdlib_module_names
+
+
+def test_a_function_whose_variables_the_layers_would_read_otherwise_has_nothing_of_anothers_base(harness: Harness, layer: Layer):
+    for name, colour in (("first", "blue"), ("second", "red"), ("third", "blue")):
+        spec = harness.spec(name, code=USER, layer_dirs=(layer.directory,), environment={"COLOUR": colour})
+        assert payload(harness.invoke(spec))["colour"] == colour
+    assert layer.imports == 2
+
+
+def test_a_function_that_sets_what_its_layers_read_has_no_base(harness: Harness, layer: Layer):
+    code = "import os\nos.environ.setdefault('COLOUR', 'green')\n" + textwrap.dedent(USER)
+    hidden = "import os\nBEFORE = os.environ.setdefault('COLOUR', 'green')\n" + textwrap.dedent(USER)
+    for number, each in enumerate((code, hidden)):
+        spec = harness.spec(f"setting-{number}", code=each, layer_dirs=(layer.directory,))
+        assert payload(harness.invoke(spec))["colour"] == "green"
+        assert payload(harness.invoke(spec))["colour"] == "green"
+
+
+def test_environments_that_import_the_function_themselves_have_their_layers_from_the_base(harness: Harness, layer: Layer):
+    spec = harness.spec(code=USER + COUNTED + "    import socket; CONNECTION = socket.socket()\n", layer_dirs=(layer.directory,))
+    at_once(harness, spec, 3)
+    assert ways(harness) == ["its import leaves open socket"] * 3
+    assert [each["spawned"] for each in harness.environments()] == ["layers"] * 3
+    assert (imports(spec), layer.imports) == (3, 1)
+
+
+def test_layers_that_cannot_live_with_a_fork_are_imported_by_each_function(harness: Harness, tmp_path: Path):
+    code = LIBRARY + "    import threading; threading.Thread(target=threading.Event().wait, daemon=True).start()\n"
+    layer = Layer(tmp_path / "threads", code)
+    for name in ("first", "second"):
+        assert harness.invoke(harness.spec(name, code=USER, layer_dirs=(layer.directory,))).function_error is None
+        assert ways(harness, name) == ["its import starts a thread"]
+    assert harness.pool.describe()["bases"] == []
+    assert layer.imports == 3, "once for the base that could not be one"
+
+
+def test_a_layer_that_cannot_be_imported_is_the_functions_init_error(harness: Harness, tmp_path: Path):
+    layer = Layer(tmp_path / "broken", "raise RuntimeError('no such library')")
+    for _ in range(2):
+        answer = payload(harness.invoke(harness.spec(code=USER, layer_dirs=(layer.directory,))))
+        assert (answer["errorType"], answer["errorMessage"]) == ("RuntimeError", "no such library")
+
+
+def test_functions_outlive_their_base_and_the_next_one_gets_another(harness: Harness, layer: Layer):
+    specs = [harness.spec(name, code=USER, layer_dirs=(layer.directory,)) for name in ("first", "second")]
+    harness.invoke(specs[0])
+    os.kill(harness.pool.describe()["bases"][0]["pid"], signal.SIGKILL)
+    eventually(lambda: harness.pool.describe()["bases"] == [], "the base is gone")
+    assert [harness.invoke(spec).function_error for spec in specs] == [None, None]
+    assert len(at_once(harness, specs[0], 2)) == 2
+    assert layer.imports == 2
+
+
+def test_a_base_that_holds_a_part_of_another_is_its_parent(harness: Harness, layer: Layer, tmp_path: Path):
+    more = tmp_path / "layer" / "python" / "more"
+    more.mkdir()
+    (more / "__init__.py").write_text("import os\nos.environ['MORE'] = os.environ['LIBRARIES'] + os.environ['NAME']")
+    first = harness.spec("first", code=USER, layer_dirs=(layer.directory,), environment={"NAME": "first"})
+    second = harness.spec(
+        "second", code=USER.replace("import library", "import library, more"), layer_dirs=(layer.directory,), environment={"NAME": "second"}
+    )
+    third = harness.spec(
+        "third", code=USER.replace("import library", "import library, more"), layer_dirs=(layer.directory,), environment={"NAME": "third"}
+    )
+    assert "MORE" not in payload(harness.invoke(first))["variables"]
+    assert payload(harness.invoke(second))["variables"]["MORE"] == "library;second"
+    assert payload(harness.invoke(third))["variables"]["MORE"] == "library;third", "it reads what differs, so it is the base of one"
+    bases = harness.pool.describe()["bases"]
+    assert [(each["packages"], each["spawned"], each["forks"]) for each in bases] == [
+        (["library"], "fresh", 2),
+        (["library", "more"], "layers", 1),
+    ]
+    assert layer.imports == 2
+
+
+@templates(base_idle_seconds=0.2)
+def test_a_base_that_nothing_was_forked_from_for_long_is_ended(harness: Harness, layer: Layer):
+    harness.invoke(harness.spec(code=USER, layer_dirs=(layer.directory,)))
+    eventually(lambda: harness.pool.describe()["bases"] == [], "the base is gone")
+    assert len(harness.pool.describe()["templates"]) == 1
 
 
 def test_twenty_environments_share_the_memory_of_the_import(harness: Harness):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import os
 import signal
 import subprocess
@@ -168,7 +169,9 @@ def test_every_waiting_invocation_of_a_function_that_cannot_start_is_answered(ha
 @pytest.mark.parametrize("forks", [True, False])
 def test_an_interpreter_that_does_not_exist_is_an_answer_too(tmp_path: Path, forks: bool):
     missing = FreshInterpreter("/nowhere/python")
-    harness = Harness(tmp_path, PoolLimits(drain_seconds=1), ForkServer(missing, most=1, idle_seconds=1) if forks else missing)
+    harness = Harness(
+        tmp_path, PoolLimits(drain_seconds=1), ForkServer(missing, most=1, idle_seconds=1, base_idle_seconds=1) if forks else missing
+    )
     assert payload(harness.invoke(harness.spec()))["errorType"] == "Runtime.InvalidEntrypoint"
     harness.pool.close()
 
@@ -310,8 +313,15 @@ def test_everything_dies_with_a_parent_that_is_killed(tmp_path: Path, spawner: s
     parent.wait()
     for process in processes:
         eventually(lambda: not process.is_running() or process.status() == "zombie", f"{process} is gone", 3)  # noqa: B023
-    for orphan in left_over():  # ours by now, if an earlier test made this process a subreaper
-        orphan.wait(3)
+
+    def reaped() -> bool:
+        """They are this process's by now, if an earlier test made it a subreaper."""
+        for orphan in left_over():
+            with contextlib.suppress(psutil.TimeoutExpired):
+                orphan.wait(0)
+        return not left_over()
+
+    eventually(reaped, "nothing is left")
 
 
 def test_a_warm_invocation_takes_a_few_milliseconds_at_most(harness: Harness):
