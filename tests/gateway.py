@@ -4,6 +4,9 @@ import importlib
 import json
 import re
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
@@ -25,6 +28,25 @@ SERVICES = {
 }
 SYSTEM = ("system", "docs", "openapi.json")
 CONTEXT = SimpleNamespace(aws_request_id="test", function_name="test", memory_limit_in_mb=512, invoked_function_arn="arn:test")
+
+
+# Whose function runs: all of them run in this process, each with its own account at the database.
+_acting: ContextVar[str] = ContextVar("acting", default="")
+
+
+@contextmanager
+def acting_as(service: str) -> Iterator[None]:
+    """Do something as a function of this service."""
+    token = _acting.set(service)
+    try:
+        yield
+    finally:
+        _acting.reset(token)
+
+
+def acting() -> str:
+    """The service whose function runs now; empty for the test itself."""
+    return _acting.get()
 
 
 def signed_in(role: Role, user_id: int = 1) -> dict[str, str]:
@@ -57,7 +79,8 @@ class Gateway:
         route, path_parameters = _match(app, parts.path)
         query = parse_qs(parts.query, keep_blank_values=True)
         raw = body if isinstance(body, str) or body is None else json.dumps(body)
-        answer = app(proxy_event(method, route, parts.path, path_parameters, query, raw, headers or {}, self.user), CONTEXT)
+        with acting_as(app.service):
+            answer = app(proxy_event(method, route, parts.path, path_parameters, query, raw, headers or {}, self.user), CONTEXT)
         answered = Answer(answer["statusCode"], {k.lower(): v for k, v in answer["headers"].items()}, answer["body"])
         contract.check(method, route, answered)
         return answered
@@ -80,15 +103,21 @@ class LambdaClient:
 
     def invoke(self, FunctionName: str, Payload: str) -> dict[str, Any]:  # noqa: N803
         _, service = FunctionName.split("-", 1)
-        app = importlib.import_module(f"{service}.app").app
-        answer = app(json.loads(Payload), CONTEXT)
+        with acting_as(service):
+            answer = importlib.import_module(f"{service}.app").app(json.loads(Payload), CONTEXT)
         return {"Payload": SimpleNamespace(read=lambda: json.dumps(answer).encode())}
 
 
 def consumer(name: str) -> Any:
     """The handler of a consumer function."""
     assert name in CONSUMERS
-    return importlib.import_module(f"{name}.consumer").handler
+    handler = importlib.import_module(f"{name}.consumer").handler
+
+    def handle(payload: dict[str, Any], context: Any) -> Any:
+        with acting_as(name):
+            return handler(payload, context)
+
+    return handle
 
 
 def app_of(path: str) -> Any:

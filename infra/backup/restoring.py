@@ -53,7 +53,7 @@ def restore(stack: Stack, path: Path, progress: Progress, *, replace: bool = Fal
             if not replace:
                 refuse_unless_empty(addresses)
             change_over(addresses, staged)
-            KeptSecrets(stack.run_dir / "secrets").forget()
+            KeptSecrets(stack.secrets_dir).forget("JwtSecret")
             localstack.forget(stack)
         progress.advance()
         return backup.manifest

@@ -33,6 +33,7 @@ _LOCK_POSITIONS = """
 """
 _FORGET_POSITIONS = "DELETE FROM list_positions WHERE list = 'outbox' AND id <= %(newest)s"
 _CORRECT_POSITIONS = "UPDATE list_positions SET position = position - %(gone)s WHERE list = 'outbox'"
+_FORGET_TOKENS = "DELETE FROM revoked_tokens WHERE expires_at < UTC_TIMESTAMP(6) LIMIT %(chunk)s"
 _FORGET_KEYS = "DELETE FROM idempotency_keys WHERE created_at < UTC_TIMESTAMP(6) - INTERVAL %(seconds)s SECOND LIMIT %(chunk)s"
 
 
@@ -58,10 +59,12 @@ class Housekeeping(threading.Thread):
 
 
 def clean_up(settings: BridgeSettings, stop: threading.Event) -> tuple[int, int]:
-    """Delete old events and idempotency keys. Returns how many of each. Raises one of DATABASE_AWAY."""
+    """Delete old events, revoked tokens and idempotency keys. Returns how many events and keys. Raises one of DATABASE_AWAY."""
     connection = connect()
     try:
         events = _repeat(lambda: in_transaction(connection, lambda cursor: _forget_events(cursor, settings)), stop)
+        # A token that has expired counts no longer, revoked or not.
+        _repeat(lambda: in_transaction(connection, lambda cursor: cursor.execute(_FORGET_TOKENS, {"chunk": _CHUNK})), stop)
         keys = _repeat(lambda: in_transaction(connection, lambda cursor: _forget_keys(cursor, settings)), stop)
     finally:
         close(connection)

@@ -6,12 +6,16 @@ import os
 import shutil
 import subprocess
 import sys
+from typing import Annotated
 
 import typer
 
+from infra.accounts.grants import GRANTS, statements
+from infra.accounts.passwords import secret_name
 from infra.cli.context import CommandFailed, output, running_stack_of, stack_of
 from infra.cli.options import group
 from infra.database import connected
+from infra.stack import mariadb
 
 app = group("The database: migrate it, print the migrations as SQL, open a shell.")
 
@@ -41,6 +45,19 @@ def sql(context: typer.Context) -> None:
     if printed.returncode:
         raise CommandFailed(printed.stderr)
     sys.stdout.write(printed.stdout)
+
+
+@app.command()
+def accounts(
+    host: Annotated[str, typer.Option(help="From where the services connect: an address, or % for anywhere.")] = "%",
+) -> None:
+    """Print what makes the services' accounts, for a mysql client. Needs no running system, whose accounts `up` makes by itself.
+
+    Each password is to be that of the service's secret in Secrets Manager.
+    """
+    for service in GRANTS:
+        for statement in statements(service, mariadb.DATABASE, host, f"<password of {secret_name(service)}>"):
+            sys.stdout.write(f"{statement};\n")
 
 
 @app.command()

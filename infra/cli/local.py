@@ -40,13 +40,9 @@ def local(
 
 
 def deployed_settings(stack: Any, service: str) -> dict[str, str]:
-    """The deployed function's own settings, and the authorizer's: alone, a service checks tokens by itself."""
-    client = client_of(stack, "lambda")
-    settings: dict[str, str] = {}
-    for function in ("authorizer", service):
-        try:
-            deployed = client.get_function_configuration(FunctionName=f"{STACK_NAME}-{function}")
-        except ClientError as error:
-            raise CommandFailed(f"{function} is not deployed. See: inventory status") from error
-        settings |= deployed.get("Environment", {}).get("Variables", {})
-    return settings
+    """The deployed function's own settings; who may call, it asks the deployed authorizer."""
+    try:
+        deployed = client_of(stack, "lambda").get_function_configuration(FunctionName=f"{STACK_NAME}-{service}")
+    except ClientError as error:
+        raise CommandFailed(f"{service} is not deployed. See: inventory status") from error
+    return dict(deployed.get("Environment", {}).get("Variables", {}))

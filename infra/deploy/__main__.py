@@ -6,6 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
+import pymysql
 from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.deploy.cloudformation import DeploymentFailed
@@ -23,7 +24,7 @@ def main() -> int:
         return 1
     try:
         deploy(stack, lambda line: print(line, flush=True))  # noqa: T201 - a command
-    except (DeploymentFailed, SourceMissing, ClientError, BotoCoreError, FileNotFoundError) as error:
+    except (DeploymentFailed, SourceMissing, ClientError, BotoCoreError, pymysql.Error, FileNotFoundError) as error:
         print(f"{error}", flush=True)  # noqa: T201 - a command
         return 1
     return 0

@@ -13,10 +13,14 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from infra.accounts.passwords import passwords
+from infra.accounts.provisioning import provision
+from infra.database import connected
 from infra.deploy import packaging, template
 from infra.deploy.cloudformation import CloudFormation, DeploymentFailed
 from infra.deploy.secrets import KeptSecrets
 from infra.deploy.warmup import warm_up, warm_up_consumers
+from infra.stack.ports import LOOPBACK
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,6 +42,7 @@ def deploy(stack: Stack, say: Callable[[str], None]) -> None:
         began = time.monotonic()
         described = template.load(stack.project_dir / "template.yaml")
         archives = _upload(stack, described, say)
+        _provision_accounts(stack, say)
         _deploy_template(stack, template.with_archives(described, archives), say)
         say(f"deployed in {time.monotonic() - began:.1f} s, warming up")
         warm_up_consumers(client_of(stack, "lambda"), STACK_NAME)
@@ -48,6 +53,15 @@ def deploy(stack: Stack, say: Callable[[str], None]) -> None:
         if silent:
             raise DeploymentFailed("Deployed, but not every service answers: " + "; ".join(silent))
         say(f"{len(answers)} services warm, slowest after {max(answer.milliseconds for answer in answers):.0f} ms")
+
+
+def _provision_accounts(stack: Stack, say: Callable[[str], None]) -> None:
+    """Have each service's account at the database, which the functions connect as, before there are functions."""
+    addresses = stack.addresses()
+    with connected(addresses) as connection:
+        revoked = provision(connection, addresses["DATABASE_NAME"], LOOPBACK, passwords(stack.secrets_dir))
+    if revoked:
+        say(f"{revoked} rights on the database taken away")
 
 
 def client_of(stack: Stack, service: str) -> Any:
@@ -76,8 +90,6 @@ def parameters_of(stack: Stack, described: template.Template) -> dict[str, str]:
         "DatabaseHost": addresses["DATABASE_HOST"],
         "DatabasePort": addresses["DATABASE_PORT"],
         "DatabaseName": addresses["DATABASE_NAME"],
-        "DatabaseUser": addresses["DATABASE_USER"],
-        "DatabasePassword": addresses["DATABASE_PASSWORD"],
         "RedisHost": addresses["REDIS_HOST"],
         "RedisPort": addresses["REDIS_PORT"],
         "PythonRuntime": f"python{sys.version_info.major}.{sys.version_info.minor}",
@@ -120,7 +132,7 @@ def _deploy_template(stack: Stack, wanted: template.Template, say: Callable[[str
     if _recorded(s3) == digest:
         say("nothing has changed since the last deployment")
         return
-    kept = KeptSecrets(stack.run_dir / "secrets")
+    kept = KeptSecrets(stack.secrets_dir)
     body = json.dumps(template.with_secrets(wanted, kept.values(wanted)))
     updates = formation.status() is not None
     try:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from infra.accounts.grants import account
+from infra.accounts.passwords import passwords
 from infra.stack.server import Server
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ def bridge(stack: Stack) -> Server | None:
             # Without files in it the folder does nothing: see common/crash_points.py.
             "CRASH_POINTS": str(stack.run_dir / "crash-points"),
         },
+        late_environment=lambda: {"DATABASE_USER": account("bridge"), "DATABASE_PASSWORD": passwords(stack.secrets_dir)["bridge"]},
         directory=stack.project_dir,
         ports={"live events": stack.ports.live_events},
         # It reports its consumers' health itself (GET /health); for the supervisor it is up when it runs.

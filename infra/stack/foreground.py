@@ -43,7 +43,7 @@ def start(stack: Stack, name: str) -> ServerProcess:
     return ServerProcess.start(
         name,
         server.command,
-        environment=server.environment,
+        environment={**server.environment, **server.late_environment()},
         directory=server.directory,
         log=stack.logs_dir / f"{name}.log",
         run_dir=stack.run_dir,

@@ -44,6 +44,10 @@ class Stack:
     def logs_dir(self) -> Path:
         return self.run_dir / "logs"
 
+    @property
+    def secrets_dir(self) -> Path:
+        return self.run_dir / "secrets"
+
     @cached_property
     def state(self) -> State:
         return State(self.run_dir)

@@ -126,7 +126,7 @@ class Keeper:
             self._process = ServerProcess.start(
                 name,
                 self._server.command,
-                environment=self._server.environment,
+                environment={**self._server.environment, **self._server.late_environment()},
                 directory=self._server.directory,
                 log=self._stack.logs_dir / f"{name}.log",
                 run_dir=self._stack.run_dir,

@@ -19,7 +19,7 @@ def page(stack: Stack) -> Server | None:
         name="page",
         command=(sys.executable, "-m", "infra.page"),
         environment={
-            **stack.environment(),
+            **{name: value for name, value in stack.environment().items() if not name.startswith(("DATABASE_", "REDIS_", "AWS_"))},
             "PAGE_PORT": str(stack.ports.page),
             "PAGE_GATEWAY_URL": stack.gateway_url,
             "PAGE_LIVE_EVENTS_URL": stack.live_events_url,

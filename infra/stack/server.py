@@ -27,6 +27,8 @@ class Server:
     """True when it serves. Must answer within seconds and never raise."""
     prepare: Callable[[], None] = field(default=lambda: None)
     """Runs before each start: directories, first initialisation."""
+    late_environment: Callable[[], Mapping[str, str]] = field(default=dict)
+    """What is known only when it starts: a password that a job made."""
     needs: tuple[str, ...] = ()
     """Names of servers and jobs that must have come up before this one starts."""
     start_timeout: float = 60

@@ -15,7 +15,7 @@ from tests.e2e.client import Clerk, page_origin, unique
 def signed_token(system):
     """Makes tokens with the system's own key, as only its operator could."""
     client = boto3.client("secretsmanager", endpoint_url=system.localstack_url, region_name="us-east-1", **_CREDENTIALS)
-    (arn,) = [secret["ARN"] for secret in client.list_secrets()["SecretList"]]
+    (arn,) = [secret["ARN"] for secret in client.list_secrets(MaxResults=100)["SecretList"] if "Jwt" in secret["Name"]]
     secret = client.get_secret_value(SecretId=arn)["SecretString"]
     kid = jwt.get_unverified_header(Clerk(system.gateway_url).token)["kid"]
 

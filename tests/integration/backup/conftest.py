@@ -8,18 +8,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from infra.accounts.provisioning import provision
 from infra.backup.archive import reading
 from infra.backup.restoring import change_over, load
 from infra.database import connected
 from infra.replay.progress import Silent
 from infra.stack.instance import PROJECT_DIR
-from tests.integration.services.conftest import api, begin_anew, clean, deliver, lambda_client, servers
+from infra.stack.ports import LOOPBACK
+from tests.integration.services.conftest import accounts, api, begin_anew, clean, deliver, lambda_client, servers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-__all__ = ["api", "clean", "deliver", "lambda_client", "servers"]
+__all__ = ["accounts", "api", "clean", "deliver", "lambda_client", "servers"]
 
 ELSEWHERE = "elsewhere"
 
@@ -40,13 +42,15 @@ def elsewhere(addresses: Mapping[str, str]) -> Iterator[dict[str, str]]:
 
 
 @pytest.fixture
-def restored(elsewhere: dict[str, str], monkeypatch) -> Callable[[Path], dict[str, str]]:
+def restored(elsewhere: dict[str, str], accounts: Mapping[str, str], monkeypatch) -> Callable[[Path], dict[str, str]]:
     """Restores a backup into the other database, and lets the services find their tables there. Returns where that is."""
 
     def restore(path: Path) -> dict[str, str]:
         with reading(path) as backup:
             backup.verify()
             change_over(elsewhere, load(backup, elsewhere, Silent(), PROJECT_DIR))
+        with connected(elsewhere) as connection:
+            provision(connection, ELSEWHERE, LOOPBACK, accounts)
         monkeypatch.setenv("DATABASE_NAME", ELSEWHERE)
         begin_anew()
         return elsewhere

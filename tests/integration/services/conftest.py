@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import json
+import secrets
+import threading
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -17,7 +19,10 @@ from common import auth, breaker, services
 from common.config import get_settings
 from common.db import get_engine, transaction
 from common.events import TOPOLOGY
-from tests.gateway import Gateway, LambdaClient, consumer
+from infra.accounts.grants import SERVICES, account
+from infra.accounts.provisioning import provision
+from infra.database import connected
+from tests.gateway import Gateway, LambdaClient, acting, consumer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -33,18 +38,53 @@ def servers(mariadb: Mapping[str, str], redis: Mapping[str, str]) -> dict[str, s
     return {**mariadb, **redis}
 
 
+@pytest.fixture(scope="session")
+def accounts(mariadb: Mapping[str, str]) -> dict[str, str]:
+    """The services' accounts at the database, with the rights that they have in a running system; their passwords by service."""
+    passwords = {service: secrets.token_urlsafe(12) for service in SERVICES}
+    with connected(mariadb) as connection:
+        provision(connection, mariadb["DATABASE_NAME"], "127.0.0.1", passwords)
+    return passwords
+
+
+class Engines:
+    """The engine of whose function runs, connected as its own account; the administrator's for the test itself."""
+
+    def __init__(self, passwords: Mapping[str, str]) -> None:
+        self._passwords = passwords
+        self._engines: dict[Any, Any] = {}
+        self._making = threading.Lock()
+
+    def current(self) -> Any:
+        service = acting()
+        if not service:
+            return get_engine()
+        url = get_engine().url.set(username=account(service), password=self._passwords[service])
+        with self._making:
+            if url not in self._engines:
+                self._engines[url] = common.db.create_engine(url, isolation_level="READ COMMITTED", connect_args={"connect_timeout": 3})
+            return self._engines[url]
+
+    def dispose(self) -> None:
+        for engine in self._engines.values():
+            engine.dispose()
+
+
 @pytest.fixture
-def clean(servers: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def clean(servers: Mapping[str, str], accounts: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A process that has just started, with an empty database and an empty Redis."""
     for name, value in servers.items():
         monkeypatch.setenv(name, value)
     # In Lambda each environment serves one request at a time; here one process is all of them, and of all services.
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     monkeypatch.setattr(common.db, "create_engine", partial(_create_roomy_engine, create_engine))
+    engines = Engines(accounts)
+    monkeypatch.setattr(common.db, "get_engine", engines.current)
     begin_anew()
     empty_database()
     common.redis_client.get_redis().flushall()
     yield
+    engines.dispose()
     get_engine().dispose()
     begin_anew()
 

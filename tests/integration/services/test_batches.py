@@ -5,7 +5,6 @@ from contextlib import contextmanager
 import pytest
 import sqlalchemy
 
-from common.db import get_engine
 from tests.factories import given_customer, given_order, given_product
 from tests.integration.services.conftest import hand_over, mark_delivered, undelivered
 
@@ -18,11 +17,11 @@ def counted():
     def note(_connection, _cursor, statement, *_):
         statements.append(statement)
 
-    sqlalchemy.event.listen(get_engine(), "before_cursor_execute", note)
+    sqlalchemy.event.listen(sqlalchemy.Engine, "before_cursor_execute", note)
     try:
         yield statements
     finally:
-        sqlalchemy.event.remove(get_engine(), "before_cursor_execute", note)
+        sqlalchemy.event.remove(sqlalchemy.Engine, "before_cursor_execute", note)
 
 
 def heard(channel):

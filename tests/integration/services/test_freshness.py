@@ -3,11 +3,12 @@
 from contextlib import contextmanager
 
 import pytest
+from sqlalchemy import Engine
 from sqlalchemy import event as sqlalchemy_event
 
-from common.db import get_engine
 from common.redis_client import get_redis
 from tests.factories import given_order, given_procurement, given_product, given_supplier
+from tests.gateway import acting_as
 from tests.integration.services.conftest import begin_anew
 
 
@@ -19,14 +20,15 @@ def meanwhile(table, action):
     def after_execute(_connection, _cursor, statement, *_):
         if not done and f"FROM {table}" in statement and "count(" not in statement and "FOR UPDATE" not in statement:
             done.append(statement)
-            action()
+            # In the reader's place, not with its rights.
+            with acting_as(""):
+                action()
 
-    engine = get_engine()
-    sqlalchemy_event.listen(engine, "after_cursor_execute", after_execute)
+    sqlalchemy_event.listen(Engine, "after_cursor_execute", after_execute)
     try:
         yield
     finally:
-        sqlalchemy_event.remove(engine, "after_cursor_execute", after_execute)
+        sqlalchemy_event.remove(Engine, "after_cursor_execute", after_execute)
     assert done, f"nobody read {table}"
 
 

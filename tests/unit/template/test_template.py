@@ -103,9 +103,10 @@ def test_publishers_are_services():
 
 def test_every_setting_is_given_to_every_function():
     given = set(TEMPLATE["Globals"]["Function"]["Environment"]["Variables"])
-    for name, field in Settings.model_fields.items():
-        if field.is_required():
-            assert name.upper() in given, name
+    for function in FUNCTIONS.values():
+        for name, field in Settings.model_fields.items():
+            if field.is_required():
+                assert name.upper() in given | set(function["Environment"]["Variables"]), name
     of_some = {variable for p in FUNCTIONS.values() for variable in p.get("Environment", {}).get("Variables", {})}
     # Powertools reads its own; everything else is a setting, and every setting but those that Lambda and tests give is here.
     from_elsewhere = {"AWS_LAMBDA_FUNCTION_NAME", "CRASH_POINTS"}
