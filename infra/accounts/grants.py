@@ -31,6 +31,13 @@ def _on(table: str, *privileges: str | tuple[str, ...]) -> list[Grant]:
 
 
 _KEYS = _on("idempotency_keys", "SELECT", "INSERT", "UPDATE", "DELETE")
+# Where one is in a long list, noted by whoever reads it.
+_LISTS = [
+    *_on("list_positions", "SELECT", "INSERT", "UPDATE", "DELETE"),
+    *_on("list_horizons", "SELECT", "INSERT", "UPDATE", "DELETE"),
+]
+_SEARCHED = _on("search_words", "SELECT", "INSERT", "UPDATE", "DELETE")
+_SEARCHES = _on("search_words", "SELECT")
 _TELLS = _on("outbox", "INSERT")
 _LISTENS = _on("processed_events", "INSERT")
 # How far its consumer is behind is part of a service's health.
@@ -41,33 +48,36 @@ _LAG = [
 ]
 
 GRANTS: Mapping[str, tuple[Grant, ...]] = {
-    "auth": (*_on("users", "SELECT", "INSERT", "UPDATE"), *_on("revoked_tokens", "INSERT"), *_KEYS),
+    "auth": (*_on("users", "SELECT", "INSERT", "UPDATE"), *_on("revoked_tokens", "INSERT"), *_LISTS, *_KEYS),
     # Whom a token speaks for, and nothing that is secret about them.
     "authorizer": (
         *_on("users", ("SELECT", "id", "role", "disabled_at", "token_generation")),
         *_on("revoked_tokens", ("SELECT", "token_id")),
     ),
-    "supplier": (*_on("suppliers", "SELECT", "INSERT", "UPDATE", "DELETE"), *_TELLS, *_KEYS),
-    "customer": (*_on("customers", "SELECT", "INSERT", "UPDATE", "DELETE"), *_TELLS, *_KEYS),
-    "product": (*_on("products", "SELECT", "INSERT", "UPDATE", "DELETE"), *_TELLS, *_LISTENS, *_LAG, *_KEYS),
+    "supplier": (*_on("suppliers", "SELECT", "INSERT", "UPDATE", "DELETE"), *_SEARCHED, *_LISTS, *_TELLS, *_KEYS),
+    "customer": (*_on("customers", "SELECT", "INSERT", "UPDATE", "DELETE"), *_SEARCHED, *_LISTS, *_TELLS, *_KEYS),
+    "product": (*_on("products", "SELECT", "INSERT", "UPDATE", "DELETE"), *_SEARCHED, *_LISTS, *_TELLS, *_LISTENS, *_LAG, *_KEYS),
     # The ledger is written and read, never changed.
     "inventory": (
         *_on("storages", "SELECT", "INSERT", "UPDATE"),
         *_on("stock_movements", "SELECT", "INSERT"),
-        *_on("stock_alerts", "SELECT", "INSERT"),
+        *_on("stock_alerts", "SELECT", "INSERT", ("UPDATE", "cleared_at")),
+        *_SEARCHES,
+        *_LISTS,
         *_TELLS,
         *_LISTENS,
         *_LAG,
         *_KEYS,
     ),
-    "procurement": (*_on("procurements", "SELECT", "INSERT"), *_TELLS, *_LISTENS, *_LAG, *_KEYS),
-    "order": (*_on("orders", "SELECT", "INSERT", "UPDATE"), *_TELLS, *_LISTENS, *_LAG, *_KEYS),
+    "procurement": (*_on("procurements", "SELECT", "INSERT"), *_SEARCHES, *_LISTS, *_TELLS, *_LISTENS, *_LAG, *_KEYS),
+    "order": (*_on("orders", "SELECT", "INSERT", "UPDATE"), *_SEARCHES, *_LISTS, *_TELLS, *_LISTENS, *_LAG, *_KEYS),
     # What it replays, it hands back to the bridge.
     "system": (
         *_on("outbox", "SELECT", ("UPDATE", "delivered_at")),
         *_on("processed_events", "SELECT"),
         *_on("dead_letters", "SELECT", ("UPDATE", "replayed_at")),
         *_on("delivery_failures", "SELECT", "DELETE"),
+        *_LISTS,
     ),
     "bridge": (
         *_on("outbox", "SELECT", "DELETE", ("UPDATE", "delivered_at")),
@@ -76,6 +86,7 @@ GRANTS: Mapping[str, tuple[Grant, ...]] = {
         *_on("delivery_failures", "SELECT", "INSERT", "UPDATE", "DELETE"),
         *_on("idempotency_keys", "SELECT", "DELETE"),
         *_on("revoked_tokens", "SELECT", "DELETE"),
+        *_LISTS,
         # For the live events.
         *_on("stock_movements", "SELECT"),
     ),

@@ -11,7 +11,16 @@ from infra.deploy.template import FUNCTION, SECRET, load, resources_of
 from infra.stack.instance import PROJECT_DIR
 
 OWNERS = ("auth", "supplier", "customer", "product", "inventory", "procurement", "order")
-SHARED = {"outbox", "processed_events", "dead_letters", "delivery_failures", "idempotency_keys"}
+SHARED = {
+    "outbox",
+    "processed_events",
+    "dead_letters",
+    "delivery_failures",
+    "idempotency_keys",
+    "list_positions",
+    "list_horizons",
+    "search_words",
+}
 # What others read of a service's own tables, and why it is so.
 READ_BY_OTHERS = {
     ("authorizer", "users"),  # who a token's user is now
