@@ -65,3 +65,27 @@ class StockAlert(Base):
     occurred_at: Mapped[datetime] = mapped_column(UtcDateTime)
     # Of a fall: when stock first recovered after it.
     cleared_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class LedgerSum(Base):
+    """What the movements of a product come to, by reason, up to the one that `LedgerSummed` names."""
+
+    __tablename__ = "ledger_sums"
+
+    product_id: Mapped[int] = mapped_column(primary_key=True)
+    movements: Mapped[Decimal] = mapped_column(Numeric(18, 3))
+    opening: Mapped[Decimal] = mapped_column(Numeric(18, 3))
+    procured: Mapped[Decimal] = mapped_column(Numeric(18, 3))
+    ordered: Mapped[Decimal] = mapped_column(Numeric(18, 3))
+    cancelled: Mapped[Decimal] = mapped_column(Numeric(18, 3))
+    returned: Mapped[Decimal] = mapped_column(Numeric(18, 3))
+    corrected: Mapped[Decimal] = mapped_column(Numeric(18, 3))
+
+
+class LedgerSummed(Base):
+    """Up to which movement the ledger is summed up: one row."""
+
+    __tablename__ = "ledger_summed"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    movement_id: Mapped[int] = mapped_column(BigInteger)

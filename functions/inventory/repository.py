@@ -5,14 +5,14 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, case, func, or_, select, update
+from sqlalchemy import ColumnElement, Row, ScalarSelect, Select, and_, case, func, or_, select, update
 from sqlalchemy.dialects.mysql import insert
 from sqlalchemy.orm import Session
 
 from common import positions, search
 from common.lists import Narrowing, Sort, Source, among, by, equal, read_page
 from common.paging import Page
-from inventory.models import LOW_STOCK, StockAlert, StockMovement, Storage
+from inventory.models import LOW_STOCK, LedgerSum, LedgerSummed, StockAlert, StockMovement, Storage
 from inventory.schemas import AlertQuery, MovementQuery, ReconcileQuery, StorageQuery
 
 # Whatever the optimizer thinks of a small table: rows are locked in the order they are read.
@@ -237,37 +237,68 @@ def alerts(session: Session, query: AlertQuery) -> Page:
 
 
 def reconcile(session: Session, query: ReconcileQuery) -> tuple[list[Row[Any]], int, int]:
-    """Stock against ledger: a page of products, how many products there are (of those asked for), and how many do not match."""
-    movement = StockMovement
+    """Stock against ledger: a page of products, how many products there are (of those asked for), and how many do not match.
 
-    def by(*reasons: str) -> Any:
-        return func.coalesce(func.sum(case((movement.reason.in_(reasons), movement.delta), else_=0)), 0)
-
-    ledger = (
-        select(
-            movement.product_id,
-            func.sum(movement.delta).label("movements"),
-            by("opening").label("opening"),
-            by("procurement").label("procured"),
-            (-by("order")).label("ordered"),
-            by("cancellation").label("cancelled"),
-            by("return").label("returned"),
-            by("correction", "damage", "count").label("corrected"),
-        )
-        .group_by(movement.product_id)
-        .subquery()
-    )
-    parts = [func.coalesce(ledger.c[name], 0).label(name) for name in _LEDGER_PARTS]
-    difference = (Storage.quantity - func.coalesce(ledger.c.movements, 0)).label("difference")
-    rows = select(Storage.product_id, Storage.quantity, difference, *parts).outerjoin(ledger, ledger.c.product_id == Storage.product_id)
-    everything = rows.subquery()
-    mismatched = session.scalar(select(func.count()).select_from(everything).where(everything.c.difference != 0)) or 0
-    wanted = select(everything)
-    if query.mismatched:
-        wanted = wanted.where(everything.c.difference != 0)
-    total = mismatched if query.mismatched else session.scalar(select(func.count()).select_from(Storage)) or 0
-    page_rows = session.execute(wanted.order_by(everything.c.product_id).offset(query.start).limit(query.limit)).all()
-    return list(page_rows), total, mismatched
+    The ledger is summed up as it grows: what has settled is added to what was summed before, and what is younger is added here.
+    """
+    _sum_up_settled(session)
+    summed, recent = LedgerSum, _sums_of(StockMovement.id > _summed_up_to()).subquery()
+    parts = {name: func.coalesce(getattr(summed, name), 0) + func.coalesce(recent.c[name], 0) for name in _LEDGER_PARTS}
+    difference = Storage.quantity - parts["movements"]
+    known = parts["opening"] + parts["procured"] - parts["ordered"] + parts["cancelled"] + parts["returned"] + parts["corrected"]
+    wrong = or_(difference != 0, parts["movements"] != known)
+    storages = select(Storage.product_id).outerjoin(summed, summed.product_id == Storage.product_id)
+    storages = storages.outerjoin(recent, recent.c.product_id == Storage.product_id)
+    mismatched = session.scalar(select(func.count()).select_from(storages.where(wrong).subquery())) or 0
+    columns = (Storage.product_id, Storage.quantity, difference.label("difference"), *(part.label(name) for name, part in parts.items()))
+    wanted = storages.with_only_columns(*columns).where(wrong) if query.mismatched else storages.with_only_columns(*columns)
+    total = mismatched if query.mismatched else positions.count(session, "storages")
+    # Whatever is joined, storages come one after the other as their products do, and no more of them than are shown.
+    in_order = wanted.with_hint(Storage, _IN_ORDER).order_by(Storage.product_id)
+    return list(session.execute(in_order.offset(query.start).limit(query.limit)).all()), total, mismatched
 
 
 _LEDGER_PARTS = ("movements", "opening", "procured", "ordered", "cancelled", "returned", "corrected")
+# So many movements are summed up at a time.
+_SUMMED_AT_ONCE = 200_000
+
+
+def _sums_of(condition: ColumnElement[bool]) -> Select[Any]:
+    movement = StockMovement
+
+    def by(*reasons: str) -> Any:
+        return func.sum(case((movement.reason.in_(reasons), movement.delta), else_=0))
+
+    sums = (
+        func.sum(movement.delta).label("movements"),
+        by("opening").label("opening"),
+        by("procurement").label("procured"),
+        (-by("order")).label("ordered"),
+        by("cancellation").label("cancelled"),
+        by("return").label("returned"),
+        by("correction", "damage", "count").label("corrected"),
+    )
+    return select(movement.product_id, *sums).where(condition).group_by(movement.product_id)
+
+
+def _summed_up_to() -> ScalarSelect[int]:
+    return select(func.coalesce(func.max(LedgerSummed.movement_id), 0)).scalar_subquery()
+
+
+def _sum_up_settled(session: Session) -> None:
+    """Add what has settled to the sums, a bounded part of it, unless somebody else is at it."""
+    settled = positions.settled(session, LedgerSum.__tablename__, StockMovement.__tablename__)
+    if settled is None:
+        return
+    done = session.scalar(select(_summed_up_to())) or 0
+    more = select(StockMovement.id).where(StockMovement.id > done, StockMovement.id <= settled).order_by(StockMovement.id)
+    up_to = session.scalar(more.offset(_SUMMED_AT_ONCE - 1).limit(1)) or settled
+    if up_to > done:
+        rows = _sums_of(and_(StockMovement.id > done, StockMovement.id <= up_to))
+        statement = insert(LedgerSum).from_select(["product_id", *_LEDGER_PARTS], rows)
+        added = {name: getattr(LedgerSum, name) + statement.inserted[name] for name in _LEDGER_PARTS}
+        session.execute(statement.on_duplicate_key_update(added))
+        noted = insert(LedgerSummed).values(id=1, movement_id=up_to)
+        session.execute(noted.on_duplicate_key_update(movement_id=noted.inserted.movement_id))
+    if up_to >= settled:
+        positions.look_again(session, LedgerSum.__tablename__, StockMovement.__tablename__)

@@ -23,6 +23,15 @@ if TYPE_CHECKING:
     from infra.replay.progress import Progress
     from infra.seed.sizes import Sizes
 
+# What the ledger comes to, as the inventory service sums it up for its reconciliation.
+_SUM_UP = """
+    INSERT INTO ledger_sums (product_id, movements, opening, procured, ordered, cancelled, returned, corrected)
+    SELECT product_id, SUM(delta), SUM(IF(reason = 'opening', delta, 0)), SUM(IF(reason = 'procurement', delta, 0)),
+           -SUM(IF(reason = 'order', delta, 0)), SUM(IF(reason = 'cancellation', delta, 0)), SUM(IF(reason = 'return', delta, 0)),
+           SUM(IF(reason IN ('correction', 'damage', 'count'), delta, 0))
+    FROM stock_movements WHERE product_id BETWEEN %s AND %s GROUP BY product_id
+"""
+_PRODUCTS_AT_ONCE = 5000
 # Rows of one table are told of together, not one by one.
 _TOLD_AT_ONCE = 1000
 
@@ -94,6 +103,16 @@ def _reserve_ids(connection: Database, sizes: Sizes) -> dict[str, int]:
     return first
 
 
+def _sum_up(connection: Database) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM ledger_sums")
+        cursor.execute("SELECT COALESCE(MAX(id), 0) AS movement, COALESCE(MAX(product_id), 0) AS product FROM stock_movements")
+        newest = cursor.fetchone() or {}
+        for first in range(1, newest["product"] + 1, _PRODUCTS_AT_ONCE):
+            cursor.execute(_SUM_UP, (first, first + _PRODUCTS_AT_ONCE - 1))
+        cursor.execute("REPLACE INTO ledger_summed (id, movement_id) VALUES (1, %s)", (newest["movement"],))
+
+
 def _after(settings: Settings, connection: Database) -> None:
     """Go on numbering behind what is there, and have lists and optimizer know how much it is."""
     with connection.cursor() as cursor:
@@ -103,3 +122,4 @@ def _after(settings: Settings, connection: Database) -> None:
     with Session(create_engine(database_url(settings), poolclass=NullPool)) as session, session.begin():
         for table in NUMBERED:
             note_anew(session, table)
+    _sum_up(connection)

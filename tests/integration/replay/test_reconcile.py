@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 import pytest
 from sqlalchemy import text
@@ -156,15 +157,15 @@ def test_what_has_just_begun_is_no_mismatch_and_what_is_late_is(business, api, d
     assert check().clean, check().mismatches
 
 
-def test_the_services_own_reconciliation_is_read_on_all_pages(business, api):
-    class Pages:
-        def get(self, path: str, **query: int) -> Json:
-            return dict(api.get(f"{path}?start={query['start']}&limit=1").json)
+def test_what_the_service_itself_finds_wrong_is_told(business, api):
+    class Client:
+        def get(self, path: str, **query: Any) -> Json:
+            return dict(api.get(f"{path}?{urlencode(query)}").json)
 
     others = [given_product(api, stock=1) for _ in range(2)]
-    assert reconcile_api(Pages()) == []
+    assert reconcile_api(Client()) == []
     force("UPDATE storages SET quantity = 5 WHERE product_id = :id", id=others[-1]["id"])
-    assert [mismatch.subject for mismatch in reconcile_api(Pages())] == [f"product {others[-1]['id']}"]
+    assert [mismatch.subject for mismatch in reconcile_api(Client())] == [f"product {others[-1]['id']}"]
 
 
 def test_waiting_ends_as_soon_as_everything_agrees(business, check):

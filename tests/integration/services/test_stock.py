@@ -2,11 +2,14 @@
 
 import itertools
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import text
 
+from common import positions
 from common.db import transaction
+from inventory import repository
 from tests.factories import event, given_order, given_procurement, given_product
 from tests.gateway import consumer
 from tests.integration.services.conftest import count, hand_over, mark_delivered, movements_of, undelivered
@@ -278,6 +281,22 @@ class TestReconcile:
         assert [(row["product_id"], row["difference"]) for row in answer["products"]] == [(bad["id"], 1)]
         assert api.get("/api/inventory/reconcile").json["total"] == 2
         assert good["id"] != bad["id"]
+
+    def test_is_the_same_however_much_of_the_ledger_was_summed_up_before(self, api, deliver, monkeypatch):
+        monkeypatch.setattr(positions, "SETTLED_AFTER", timedelta(0))
+        monkeypatch.setattr(repository, "_SUMMED_AT_ONCE", 3)
+        product, other = given_product(api, stock=5), given_product(api, stock=7)
+        for delta in (1, 2, 3, -4):
+            api.put(storage_path(api, product), {"delta": delta})
+        seen = [api.get("/api/inventory/reconcile").json for _ in range(5)]
+        assert count("ledger_sums") == 2
+        assert all(answer == seen[0] for answer in seen)
+        assert [(row["quantity"], row["opening"], row["corrected"]) for row in seen[0]["products"]] == [(7, 5, 2), (7, 7, 0)]
+        api.put(storage_path(api, other), {"delta": -2, "reason": "damage"})
+        changed = [api.get("/api/inventory/reconcile").json for _ in range(3)]
+        assert [(row["quantity"], row["movements"], row["corrected"]) for row in changed[-1]["products"]] == [(7, 7, 2), (5, 5, -2)]
+        assert all(answer == changed[0] for answer in changed)
+        assert changed[0]["reconciled"]
 
     @pytest.mark.parametrize("unfit", ["start=-1", "start=99999999999999999999999", "limit=501", "mismatched=perhaps"])
     def test_unfit_parameter_is_named(self, api, unfit):

@@ -91,6 +91,27 @@ def forget(session: Session, name: str) -> None:
     session.execute(delete(ListPosition).filter_by(list=name))
 
 
+def settled(session: Session, name: str, of: str) -> int | None:
+    """Up to which id the rows of the table `of` have settled, for whoever makes notes called `name`: nobody else does until the commit.
+
+    None where nothing has settled since, or somebody else is at it.
+    """
+    mine = select(ListHorizon).filter_by(list=name)
+    horizon = session.scalars(mine.with_for_update(skip_locked=True).execution_options(populate_existing=True)).one_or_none()
+    if horizon is not None:
+        return horizon.id if horizon.seen_at <= utc_now() - SETTLED_AFTER else None
+    if session.scalar(select(ListHorizon.id).filter_by(list=name)) is None:
+        seen = insert(ListHorizon).prefix_with("IGNORE")
+        session.execute(seen.values(list=name, id=_newest(session, of), seen_at=utc_now()))
+    return None
+
+
+def look_again(session: Session, name: str, of: str) -> None:
+    """All that had settled is noted: what there is now will have settled in a while."""
+    seen = update(ListHorizon).filter_by(list=name).values(id=_newest(session, of), seen_at=utc_now())
+    session.execute(seen.execution_options(synchronize_session=False))
+
+
 def _rows(name: str) -> tuple[TableClause, ColumnClause[int]]:
     row_id: ColumnClause[int] = column("id")
     return table(name, row_id), row_id
@@ -108,18 +129,9 @@ def _lock(session: Session, name: str) -> None:
 
 def _note_settled(session: Session, name: str) -> None:
     """Note what has settled since it was looked at last, unless somebody else is at it."""
-    mine = select(ListHorizon).filter_by(list=name)
-    horizon = session.scalars(mine.with_for_update(skip_locked=True).execution_options(populate_existing=True)).one_or_none()
-    if horizon is None:
-        if session.scalar(select(ListHorizon.id).filter_by(list=name)) is None:
-            seen = insert(ListHorizon).prefix_with("IGNORE")
-            session.execute(seen.values(list=name, id=_newest(session, name), seen_at=utc_now()))
-        return
-    if horizon.seen_at > utc_now() - SETTLED_AFTER:
-        return
-    if _note_up_to(session, name, horizon.id, at_once=_NOTES_AT_ONCE):
-        horizon.id, horizon.seen_at = _newest(session, name), utc_now()
-        session.flush()
+    up_to = settled(session, name, name)
+    if up_to is not None and _note_up_to(session, name, up_to, at_once=_NOTES_AT_ONCE):
+        look_again(session, name, name)
 
 
 def _note_up_to(session: Session, name: str, up_to: int, *, at_once: int | None) -> bool:
