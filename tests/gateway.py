@@ -147,7 +147,14 @@ def proxy_event(
         "multiValueQueryStringParameters": query or None,
         "pathParameters": path_parameters or None,
         "stageVariables": None,
-        "requestContext": {"resourcePath": route, "httpMethod": method, "requestId": str(uuid.uuid4()), "path": path, "authorizer": user},
+        "requestContext": {
+            "resourcePath": route,
+            "httpMethod": method,
+            "requestId": str(uuid.uuid4()),
+            "path": path,
+            "identity": {"sourceIp": headers.get("test-address", "192.0.2.1")},
+            "authorizer": user,
+        },
         "body": body,
         "isBase64Encoded": False,
     }

@@ -17,14 +17,17 @@ app = ServiceApp("auth")
 @app.route("/api/auth/register", methods=["POST"], public=True, body=RegistrationIn, creates=UserOut)
 def register() -> Response:
     new = app.body(RegistrationIn)
+    service.REGISTRATIONS.take(app.address)
     password_hash = service.hash_password(new.password.get_secret_value())
     # What an Idempotency-Key is bound to is kept as a plain digest, which a password must never be.
-    return app.create(lambda session: service.register(session, new, password_hash), fingerprint=new.model_dump(exclude={"password"}))
+    fingerprint = new.model_dump(exclude={"password"})
+    with service.few_found_taken(app.address):
+        return app.create(lambda session: service.register(session, new, password_hash), fingerprint=fingerprint)
 
 
 @app.route("/api/auth/login", methods=["POST"], public=True, body=LoginIn, answers=Session)
 def login() -> dict[str, Any]:
-    return service.login(app.body(LoginIn))
+    return service.login(app.body(LoginIn), app.address)
 
 
 @app.route("/api/auth/logout", methods=["POST"], role=Role.VIEWER)

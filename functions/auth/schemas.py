@@ -10,7 +10,8 @@ from common.paging import ListQuery
 
 # Length is the only rule of composition (NIST SP 800-63B, 3.1.1.2); the upper bound keeps hashing cheap.
 Password = Annotated[SecretStr, Field(min_length=8, max_length=256)]
-Username = Annotated[str, StringConstraints(strip_whitespace=True, min_length=3, max_length=50, pattern=r"^[A-Za-z0-9_.-]+$")]
+USERNAME = r"^[A-Za-z0-9_.-]+$"
+Username = Annotated[str, StringConstraints(strip_whitespace=True, min_length=3, max_length=50, pattern=USERNAME)]
 Email = Annotated[
     str,
     StringConstraints(strip_whitespace=True, max_length=254, pattern=r"^[^@\s\x00-\x1f]+@[^@\s\x00-\x1f]+\.[^@\s\x00-\x1f]+$"),

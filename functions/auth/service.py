@@ -1,5 +1,8 @@
 """The rules of users and passwords."""
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
@@ -12,17 +15,27 @@ from sqlalchemy.orm import Session
 
 from auth import repository
 from auth.models import User
-from auth.schemas import LoginIn, PasswordChange, RegistrationIn, UserOut, UserQuery, UserStanding
+from auth.schemas import USERNAME, LoginIn, PasswordChange, RegistrationIn, UserOut, UserQuery, UserStanding
 from common.auth import issue_token
 from common.db import after_commit, in_transaction, is_duplicate, transaction, utc_now
 from common.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError, UnauthorizedError
 from common.identity import Identity, Role
+from common.limits import Limit
 from common.observability import logger
 from common.paging import page_document
 
 # argon2id with OWASP's parameters for small memory:
 # https://cheatsheetseries.owasp.org/cheatsheets/Password_Storage_Cheat_Sheet.html
 _HASHER = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
+
+# Wrong passwords, and names found taken. A user whose name is known can be kept out from one address, or by a hundred guesses from
+# anywhere; for a quarter of an hour, and not where it is signed in.
+_GUESSES_OF_BOTH = Limit("login", attempts=10, seconds=300)
+_GUESSES_OF_NAME = Limit("login-name", attempts=100, seconds=900)
+_GUESSES_OF_ADDRESS = Limit("login-address", attempts=100, seconds=900)
+_GUESSES_BY_USER = Limit("password", attempts=10, seconds=300)
+_TAKEN = Limit("taken", attempts=20, seconds=600)
+REGISTRATIONS = Limit("register", attempts=600, seconds=3600)
 
 
 def hash_password(password: str) -> str:
@@ -50,16 +63,40 @@ def register(session: Session, new: RegistrationIn, password_hash: str) -> dict[
     return _document(user)
 
 
-def login(claim: LoginIn) -> dict[str, Any]:
+@contextmanager
+def few_found_taken(address: str) -> Iterator[None]:
+    """Let an address hear only so often that a name is taken: who registers has to be told, who collects names is told no more."""
+    _TAKEN.take(address)
+    taken = False
+    try:
+        yield
+    except ConflictError:
+        taken = True
+        raise
+    finally:
+        if not taken:
+            _TAKEN.give_back(address)
+
+
+def login(claim: LoginIn, address: str) -> dict[str, Any]:
     """A token for six hours, and whose it is.
 
     Raises UnauthorizedError, in the same words and as slowly for an unknown name as for a wrong password; ForbiddenError for
-    a disabled user who knows the password.
+    a disabled user who knows the password; TooManyError after too many that were wrong, for a name, an address, or both together.
     """
-    with transaction() as session:
-        user = repository.by_username(session, claim.username.encode("utf-8", "replace").decode())
+    # As names are compared: what differs in case alone is the same one, and what is no name of ours is nobody's.
+    name = claim.username.strip().lower()
+    guesses = ((_GUESSES_OF_BOTH, f"{name} {address}"), (_GUESSES_OF_NAME, name), (_GUESSES_OF_ADDRESS, address))
+    for limit, subject in guesses:
+        limit.take(subject)
+    user = None
+    if re.fullmatch(USERNAME, name):
+        with transaction() as session:
+            user = repository.by_username(session, name)
     if not _is_password_of(user, claim.password) or user is None:
         raise UnauthorizedError("username or password is wrong", code="wrong_credentials")
+    for limit, subject in guesses:
+        limit.give_back(subject)
     if user.disabled_at is not None:
         raise ForbiddenError("this user is disabled", code="user_disabled")
     return _session_of(user)
@@ -73,12 +110,14 @@ def logout(session: Session, identity: Identity) -> None:
 def change_password(user_id: int, change: PasswordChange) -> dict[str, Any]:
     """A new password and with it a new token; all others of this user no longer count.
 
-    Raises InvalidError if the current password is another one.
+    Raises InvalidError if the current password is another one, TooManyError after too many that were.
     """
+    _GUESSES_BY_USER.take(str(user_id))
     with transaction() as session:
         user = _known(repository.get(session, user_id))
     if not _is_password_of(user, change.current_password):
         raise InvalidError.of_field("current_password", "is not the current password", code="wrong_password")
+    _GUESSES_BY_USER.give_back(str(user_id))
     # Slow by intent, so done while nothing is locked.
     password_hash = hash_password(change.new_password.get_secret_value())
 
@@ -143,9 +182,10 @@ def _first_user(session: Session, fields: dict[str, Any]) -> User | None:
 
 
 def _is_password_of(user: User | None, password: SecretStr) -> bool:
-    """Whether it is the user's password; nobody's is verified as slowly as anybody's."""
+    """Whether it is the user's password; nobody's is verified as slowly as anybody's, the first time a process does it too."""
+    nobodys = _hash_of_nobody()
     try:
-        _HASHER.verify(user.password_hash if user else _hash_of_nobody(), password.get_secret_value().encode("utf-8", "surrogatepass"))
+        _HASHER.verify(user.password_hash if user else nobodys, password.get_secret_value().encode("utf-8", "surrogatepass"))
     except VerifyMismatchError:
         return False
     return user is not None

@@ -14,7 +14,24 @@ from botocore.exceptions import BotoCoreError, ClientError
 from redis.exceptions import RedisError
 from sqlalchemy.exc import DBAPIError
 
-from infra.cli import backup, db, dead_letters, dev, events, invoke, lifecycle, local, logs, rebuild, reconcile, replay, seed, status, users
+from infra.cli import (
+    auth,
+    backup,
+    db,
+    dead_letters,
+    dev,
+    events,
+    invoke,
+    lifecycle,
+    local,
+    logs,
+    rebuild,
+    reconcile,
+    replay,
+    seed,
+    status,
+    users,
+)
 from infra.cli.context import CommandFailed, chosen_stack, errors
 from infra.stack import PortBusy
 from infra.stack.launcher import CameNotUp, NotRunning
@@ -36,7 +53,7 @@ COMMANDS = {
 }
 GROUPS = {
     "Watch": {"events": events.app, "dead-letters": dead_letters.app},
-    "Data": {"users": users.app, "db": db.app},
+    "Data": {"users": users.app, "auth": auth.app, "db": db.app},
 }
 
 for panel, commands in COMMANDS.items():

@@ -1,5 +1,6 @@
 import base64
 import json
+import time
 
 import jwt
 import pytest
@@ -102,10 +103,16 @@ def test_token_without_a_claim_is_refused(missing):
         read_token(jwt.encode(claims, key.secret, algorithm="HS256", headers={"kid": key.kid}))
 
 
-def test_rotation_keeps_the_previous_keys_tokens_valid_and_signs_with_the_new_one(secrets):
+def later(monkeypatch):
+    """A new key has had the time to become known."""
+    monkeypatch.setattr(auth, "_SIGNS_AFTER_SECONDS", -1)
+
+
+def test_rotation_keeps_the_previous_keys_tokens_valid_and_signs_with_the_new_one(secrets, monkeypatch):
     old = issue_token(7, "ann", 0)
     secrets.put_secret_value(SecretId="jwt", SecretString="second " * 8)
     get_signing_keys.cache_clear()
+    later(monkeypatch)
     new = issue_token(7, "ann", 0)
     assert jwt.get_unverified_header(old)["kid"] != jwt.get_unverified_header(new)["kid"]
     assert read_token(old).user_id == read_token(new).user_id == 7
@@ -116,18 +123,28 @@ def test_rotation_keeps_the_previous_keys_tokens_valid_and_signs_with_the_new_on
         read_token(old)
 
 
-def test_key_newer_than_what_was_read_is_found_but_forged_ones_do_not_make_it_read_each_time(secrets, monkeypatch):
-    issue_token(7, "ann", 0)
-    environment = get_signing_keys()
+def test_a_new_key_signs_nothing_before_everybody_would_look_for_it(secrets, monkeypatch):
+    """Whoever read the keys just before the rotation reads them again after ten seconds at the earliest."""
+    verifier = get_signing_keys()
+    verifier.current()
     secrets.put_secret_value(SecretId="jwt", SecretString="second " * 8)
     get_signing_keys.cache_clear()
+    at_once = issue_token(7, "ann", 0)
+    assert verifier.find(jwt.get_unverified_header(at_once)["kid"])
+    later(monkeypatch)
     new = issue_token(7, "ann", 0)
-    monkeypatch.setattr(auth, "get_signing_keys", lambda: environment)
-    with pytest.raises(UnauthorizedError):
-        read_token(new)
-    now = auth.time.monotonic() + 11
+    assert verifier.find(jwt.get_unverified_header(new)["kid"]) is None
+    now = time.monotonic() + 11
     monkeypatch.setattr(auth.time, "monotonic", lambda: now)
-    assert read_token(new).user_id == 7
+    assert verifier.find(jwt.get_unverified_header(new)["kid"])
+
+
+def test_forged_keys_do_not_make_it_read_the_secret_each_time(secrets, monkeypatch):
+    keys = get_signing_keys()
+    keys.current()
+    monkeypatch.setattr(keys, "_read", lambda: pytest.fail("read again"))
+    for _ in range(5):
+        assert keys.find("forged") is None
 
 
 def test_key_id_is_the_secrets_digest_so_a_restored_secret_keeps_its_tokens(secrets):

@@ -18,6 +18,8 @@ from common.observability import logger
 TOKEN_SECONDS = 6 * 3600
 _KEYS_SECONDS = 300
 _UNKNOWN_KEY_SECONDS = 10
+# A new key signs once everybody would read it anew: a process that looked just before the rotation does not look again before.
+_SIGNS_AFTER_SECONDS = 15
 _STAGES = ("AWSCURRENT", "AWSPREVIOUS")
 _CLAIMS = ["sub", "username", "generation", "iat", "exp", "jti"]
 
@@ -39,6 +41,8 @@ class Claims:
 class _Key:
     kid: str
     secret: str
+    created: float
+    """Seconds since the epoch."""
 
 
 class SigningKeys:
@@ -52,9 +56,10 @@ class SigningKeys:
         self._read_at = float("-inf")
 
     def current(self) -> _Key:
-        """The key that new tokens are signed with."""
+        """The key that new tokens are signed with: for a moment after a rotation still the previous one."""
         self._refresh(_KEYS_SECONDS)
-        return self._keys["AWSCURRENT"]
+        newest = self._keys["AWSCURRENT"]
+        return newest if newest.created < time.time() - _SIGNS_AFTER_SECONDS else self._keys.get("AWSPREVIOUS", newest)
 
     def find(self, kid: object) -> _Key | None:
         """The key of that id. An unknown one may be newer than what was read, so the secret is read again, if not for every forgery."""
@@ -91,7 +96,8 @@ class SigningKeys:
                     raise
                 continue
             secret = value["SecretString"]
-            keys[stage] = _Key(kid=hashlib.sha256(secret.encode()).hexdigest()[:16], secret=secret)
+            kid = hashlib.sha256(secret.encode()).hexdigest()[:16]
+            keys[stage] = _Key(kid=kid, secret=secret, created=value["CreatedDate"].timestamp())
         return keys
 
 

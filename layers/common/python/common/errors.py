@@ -100,6 +100,13 @@ class InvalidError(ProblemError):
         return cls("; ".join(f"{f['field']}: {f['message']}" for f in fields), errors=fields)
 
 
+class TooManyError(ProblemError):
+    """Asked too often; `retry_after` (seconds) says when to ask again."""
+
+    status = 429
+    code = "too_many_requests"
+
+
 class UnavailableError(ProblemError):
     """Something this answer needs is down; `retry_after` (seconds) says when to ask again."""
 

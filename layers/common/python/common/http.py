@@ -146,6 +146,11 @@ class ServiceApp(Chalice):
         if not role.may_act_as(needed):
             raise ForbiddenError(f"that needs the role {needed}, yours is {role}")
 
+    @property
+    def address(self) -> str:
+        """Where the request came from, as the gateway saw it; empty where it came past the gateway."""
+        return str((self.current_request.context.get("identity") or {}).get("sourceIp") or "")
+
     def body(self, model: type[Model]) -> Model:
         """The request's JSON body. Raises MalformedError if it is no JSON object, InvalidError naming each unfit field."""
         document = parse_json(_raw_body(self.current_request))
