@@ -1,4 +1,4 @@
-"""A new version is put in place, and the whole is stopped and started, while people work."""
+"""A new version with its migration is put in place, and the whole is stopped and started, while people work."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import shutil
 
 import pytest
 
+from infra.database import connected
 from infra.deploy.deployment import deploy
 from infra.stack import Stack, launcher
 from infra.stack.instance import PROJECT_DIR
@@ -37,6 +38,11 @@ def is_a_refusal(failure: str) -> bool:
 def test_a_new_version_fails_no_request_and_stopping_the_system_loses_none(system, new_version):
     with Traffic(system.gateway_url) as traffic:
         version_before = traffic.clerk.http.get("/api/orders").headers.get("x-version")
+        # What a migration may do before the code that needs it is there: add.
+        with connected(system.addresses()) as connection, connection.cursor() as cursor:
+            for change in ("ADD COLUMN remark VARCHAR(40)", "ADD INDEX ix_remark (remark)"):
+                for table in ("orders", "storages", "outbox"):
+                    cursor.execute(f"ALTER TABLE {table} {change}")
         deploy(new_version, lambda _: None)
         traffic.goes_on()
         assert traffic.failures == []
@@ -50,6 +56,9 @@ def test_a_new_version_fails_no_request_and_stopping_the_system_loses_none(syste
 
     launcher.up(system)
 
+    with connected(system.addresses()) as connection, connection.cursor() as cursor:
+        for table in ("orders", "storages", "outbox"):
+            cursor.execute(f"ALTER TABLE {table} DROP COLUMN remark")
     clerk = Clerk(system.gateway_url)
     assert "x-version" not in clerk.http.get("/api/orders").headers
     assert run_command(system, "reconcile", "--wait", "30")["reconciled"]
