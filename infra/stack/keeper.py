@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from infra.stack import board as is_
-from infra.stack.logs import tail
+from infra.stack.logs import tail, turn_over
 from infra.stack.process import ServerProcess
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ class Keeper:
         self._thread = threading.Thread(target=self._run, name=server.name, daemon=True)
         self._stack = stack
         self._server = server
+        self._log = stack.logs_dir / f"{server.name}.log"
         self._board = board
         self._process = left_behind.process if left_behind else None
         self._restarts = 0
@@ -128,7 +129,7 @@ class Keeper:
                 self._server.command,
                 environment={**self._server.environment, **self._server.late_environment()},
                 directory=self._server.directory,
-                log=self._stack.logs_dir / f"{name}.log",
+                log=self._log,
                 run_dir=self._stack.run_dir,
             )
         except (OSError, RuntimeError) as error:
@@ -156,6 +157,7 @@ class Keeper:
         if self._serving and now - self._last_health < HEALTH_EVERY:
             return
         self._last_health = now
+        turn_over(self._log)
         if self._server.healthy():
             self._last_healthy = time.monotonic()
             if not self._serving:
@@ -177,7 +179,7 @@ class Keeper:
         assert self._process is not None
         code = self._process.exit_code
         self._process.end_session()
-        last = tail(self._stack.logs_dir / f"{self._server.name}.log", 1)
+        last = tail(self._log, 1)
         self._process = None
         self._failed(f"ended with {'unknown exit code' if code is None else f'exit code {code}'}{': ' + last[0] if last else ''}")
 

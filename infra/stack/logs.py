@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,15 +14,28 @@ KEPT = 2
 
 
 def open_log(path: Path) -> IO[bytes]:
-    """Open `path` for appending; at a start above `LARGEST` bytes the old content moves to `path.1`, that to `path.2`."""
+    """Open `path` for appending, turned over if it is large."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    if path.exists() and path.stat().st_size > LARGEST:
-        for number in range(KEPT, 0, -1):
-            older = path.with_name(f"{path.name}.{number}")
-            newer = path if number == 1 else path.with_name(f"{path.name}.{number - 1}")
-            if newer.exists():
-                newer.replace(older)
+    turn_over(path)
     return path.open("ab")
+
+
+def turn_over(path: Path) -> None:
+    """Above `LARGEST` bytes the content moves to `path.1`, what was there to `path.2`, and so on; `path` begins anew.
+
+    The file stays the same one, for whoever has it open for appending goes on writing to it. What is written within the moment between
+    the last look and the cut is lost.
+    """
+    if not path.exists() or path.stat().st_size <= LARGEST:
+        return
+    for number in range(KEPT, 1, -1):
+        newer = path.with_name(f"{path.name}.{number - 1}")
+        if newer.exists():
+            newer.replace(path.with_name(f"{path.name}.{number}"))
+    with path.open("rb") as log, path.with_name(f"{path.name}.1").open("wb") as former:
+        while former.tell() < path.stat().st_size:
+            shutil.copyfileobj(log, former)
+        os.truncate(path, 0)
 
 
 def tail(path: Path, lines: int, begin: int = 0) -> list[str]:
