@@ -270,6 +270,8 @@ class Process:
     def _take_up_order(self) -> None:
         users = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
         sys.path[:] = [*self._order["path"], *users, *self._standard_path]
+        if "bytecode" in self._order:
+            sys.pycache_prefix, sys.dont_write_bytecode = self._order["bytecode"], True
         sys.modules["runtime_client"] = None  # type: ignore[assignment] # it takes the Runtime API's address when it is loaded
 
     def _be_base(self) -> None:

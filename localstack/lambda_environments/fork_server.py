@@ -71,8 +71,9 @@ class Base(Forker):
 
     async def start(self, fresh: FreshInterpreter, parent: Base | None, modules: tuple[str, ...]) -> None:
         """Raises OSError, ForkerGoneError."""
+        spec = self.launch.spec
         order = {**order_of(self.launch), "preload": modules}
-        order["path"] = [path for path in order["path"] if path != str(self.launch.spec.code_dir)]
+        order["path"] = [path for path in order["path"] if path not in map(str, _own_paths(spec))]
         if parent is None:
             self.started(EnvironmentProcess(fresh.start(self.launch, order, self.theirs.fileno()), Way.FRESH))
         else:
@@ -196,8 +197,8 @@ class ForkServer:
         spec = launch.spec
         if spec.identity in self._without_base:
             return None
-        paths = tuple(layer_paths(spec.layer_dirs))
-        certain = await asyncio.get_running_loop().run_in_executor(None, certain_imports, spec.handler, [spec.code_dir], paths)
+        paths = tuple(layer_paths(layer for layer in spec.layer_dirs if layer not in spec.changing_layers))
+        certain = await asyncio.get_running_loop().run_in_executor(None, certain_imports, spec.handler, _own_paths(spec), paths)
         key = (paths, certain.packages)
         if not certain.packages or key in self._unfit_bases:
             return None
@@ -297,6 +298,11 @@ class ForkServer:
                 if template.process is not None
             ],
         }
+
+
+def _own_paths(spec: FunctionSpec) -> list[Path]:
+    """Of the function's path, what no other function has imported."""
+    return [spec.code_dir, *layer_paths(layer for layer in spec.layer_dirs if layer in spec.changing_layers)]
 
 
 def _describe(forker: Forker) -> dict[str, Any]:

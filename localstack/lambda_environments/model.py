@@ -34,6 +34,10 @@ class FunctionSpec:
     log_group: str
     forkable: bool = True
     """False when it asks for interpreters of its own."""
+    changing_layers: frozenset[Path] = frozenset()
+    """Layers that somebody works on: no other function's processes have them imported."""
+    bytecode_dir: Path | None = None
+    """Where compiled modules are, if not beside their sources; none are written there."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,6 +52,7 @@ class _Slot:
     environments: set[ExecutionEnvironment] = field(default_factory=set)
     idle: list[ExecutionEnvironment] = field(default_factory=list)
     waiting: deque[Pending] = field(default_factory=deque)
+    expecting: list[asyncio.Future[bytes | None]] = field(default_factory=list)
     starting: int = 0
     retired: bool = False
 
@@ -91,9 +92,7 @@ class EnvironmentPool:
         if self._closing:
             waiter.set_exception(PoolSaturatedError("the pool is shutting down"))
             return
-        slot = self._slots.get(spec.identity)
-        if slot is None:
-            slot = self._slots[spec.identity] = _Slot(spec, retired=spec.identity in self._retired)
+        slot = self._slot(spec)
         pending = Pending(invocation, waiter)
         self._in_flight += 1
         self._quiet.clear()
@@ -102,15 +101,35 @@ class EnvironmentPool:
         if slot.waiting and slot.waiting[-1] is pending:
             pending.expiry = self._loop.call_later(self.limits.queue_seconds, self._expire, slot, pending)
 
-    def retire(self, identity: str) -> None:
-        """A revision is replaced or deleted: what it has in hand finishes, then its environments end."""
-        self._retired.add(identity)
+    async def prepare(self, spec: FunctionSpec) -> bytes | None:
+        """Have an environment that could serve at once; None, or the error in which its start ended."""
+        if self._closing:
+            return None
+        slot = self._slot(spec)
+        if any(environment.state in (State.IDLE, State.BUSY) for environment in slot.environments):
+            return None
+        expected: asyncio.Future[bytes | None] = self._loop.create_future()
+        slot.expecting.append(expected)
+        if not slot.starting:
+            self._start(slot)
+        return await expected
+
+    def put_aside(self, identity: str) -> None:
+        """A revision is not expected to be invoked for now: its idle environments end."""
         self._spawner.retire(identity)
         slot = self._slots.get(identity)
         if slot is not None:
-            slot.retired = True
             for environment in slot.idle[:]:
                 self._kill_idle(slot, environment)
+
+    def retire(self, identity: str) -> None:
+        """A revision is replaced or deleted: what it has in hand finishes, then its environments end."""
+        self._retired.add(identity)
+        slot = self._slots.get(identity)
+        if slot is not None:
+            slot.retired = True
+        self.put_aside(identity)
+        if slot is not None:
             self._forget_if_empty(slot)
 
     async def close(self) -> None:
@@ -168,6 +187,7 @@ class EnvironmentPool:
         slot = self._slots[environment.spec.identity]
         slot.starting = sum(each.state is State.STARTING for each in slot.environments)
         slot.idle.append(environment)
+        self._tell(slot, None)
         self._dispatch(slot)
         if slot.retired and environment.state is State.IDLE:
             self._kill_idle(slot, environment)
@@ -176,6 +196,7 @@ class EnvironmentPool:
     def environment_failed_to_start(self, environment: ExecutionEnvironment, payload: Callable[[str], bytes]) -> None:
         slot = self._slots[environment.spec.identity]
         slot.starting = sum(each.state is State.STARTING for each in slot.environments)
+        self._tell(slot, payload(""))
         while slot.waiting:
             pending = self._next_waiting(slot)
             if pending is not None:
@@ -255,13 +276,16 @@ class EnvironmentPool:
             if slot not in self._blocked:
                 self._blocked.append(slot)
             return False
+        self._start(slot)
+        return True
+
+    def _start(self, slot: _Slot) -> None:
         if self._count >= self.limits.total and not slot.environments:
             self._evict(slot)
         self._count += 1
         self._empty.clear()
         slot.starting += 1
         slot.environments.add(ExecutionEnvironment(slot.spec, self, self._spawner, self._settings))
-        return True
 
     def _evict(self, claimant: _Slot) -> bool:
         """End the environment, of another function, that has idled longest."""
@@ -277,6 +301,20 @@ class EnvironmentPool:
             slot.idle.remove(environment)
         environment.state = State.DEAD
         environment.kill()
+
+    @staticmethod
+    def _tell(slot: _Slot, error: bytes | None) -> None:
+        """Whoever had an environment prepared."""
+        for expected in slot.expecting:
+            if not expected.done():
+                expected.set_result(error)
+        slot.expecting.clear()
+
+    def _slot(self, spec: FunctionSpec) -> _Slot:
+        slot = self._slots.get(spec.identity)
+        if slot is None:
+            slot = self._slots[spec.identity] = _Slot(spec, retired=spec.identity in self._retired)
+        return slot
 
     def _unblock(self) -> None:
         if self._blocked:
@@ -299,6 +337,7 @@ class EnvironmentPool:
 
     def _forget_if_empty(self, slot: _Slot) -> None:
         if not slot.environments and not slot.waiting:
+            self._tell(slot, None)
             self._slots.pop(slot.spec.identity, None)
             if slot.retired:
                 self._spawner.retire(slot.spec.identity)

@@ -139,7 +139,8 @@ def layer_paths(layers: Iterable[Path]) -> list[Path]:
 def order_of(launch: Launch) -> dict[str, Any]:
     """What `bootstrap` is told. The path is in Lambda's order: code, layers, runtime; the standard library follows."""
     path = [launch.spec.code_dir, *layer_paths(launch.spec.layer_dirs), launch.runtime_dir]
-    return {"path": [str(part) for part in path], "scratch": str(launch.scratch)}
+    bytecode = {"bytecode": str(launch.spec.bytecode_dir)} if launch.spec.bytecode_dir else {}
+    return {"path": [str(part) for part in path], "scratch": str(launch.scratch), **bytecode}
 
 
 class FreshInterpreter:

@@ -49,6 +49,12 @@ class PoolThread:
             waiter.cancel()
             raise
 
+    def prepare(self, spec: FunctionSpec) -> concurrent.futures.Future[bytes | None]:
+        return asyncio.run_coroutine_threadsafe(self.pool.prepare(spec), self.loop)
+
+    def put_aside(self, identity: str) -> None:
+        self.loop.call_soon_threadsafe(self.pool.put_aside, identity)
+
     def retire(self, identity: str) -> None:
         self.loop.call_soon_threadsafe(self.pool.retire, identity)
 

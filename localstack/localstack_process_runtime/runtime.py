@@ -18,6 +18,7 @@ from lambda_environments.runtime_files import prepare_runtime_dir
 from lambda_environments.spawn import FreshInterpreter
 from localstack_process_runtime.cloudwatch import LogWriter
 from localstack_process_runtime.code_store import CodeStore
+from localstack_process_runtime.hot_reload import HotReload
 from localstack_process_runtime.settings import SPAWN, SettingsError, get_settings
 
 if TYPE_CHECKING:
@@ -50,18 +51,20 @@ class ProcessRuntime:
                 base_idle_seconds=settings.limits.idle_seconds,
             )
         self.pool = PoolThread(settings.limits, spawner, environments)
+        self.hot_reload = HotReload(self.pool, settings.directory.absolute() / "hot")
 
     def specify(self, version: FunctionVersion, identity: str) -> FunctionSpec:
         """Unpack the version's code and layers and describe how to run it."""
         config, id_ = version.config, version.id
         environment = _environment(version)
-        return FunctionSpec(
+        layers = {self.code_store.unpacked(layer.code): layer.layer_arn for layer in config.layers}
+        spec = FunctionSpec(
             identity=identity,
             name=id_.function_name,
             version=id_.qualifier,
             handler=config.handler,
             code_dir=self.code_store.unpacked(config.code),
-            layer_dirs=tuple(self.code_store.unpacked(layer.code) for layer in config.layers),
+            layer_dirs=tuple(layers),
             environment=environment,
             timeout_seconds=config.timeout,
             memory_mb=config.memory_size,
@@ -70,9 +73,12 @@ class ProcessRuntime:
             log_group=config.logging_config.get("LogGroup") or f"/aws/lambda/{id_.function_name}",
             forkable=environment.get(SPAWN) != "fresh",
         )
+        self.hot_reload.deployed(spec, layers)
+        return spec
 
     def close(self) -> None:
         """Drain the pool, then write the last logs."""
+        self.hot_reload.switch_off()
         self.pool.close()
         self._logs.close()
 

@@ -39,11 +39,17 @@ REQUEST_LIMIT_BYTES = 6_291_456
 class PooledVersionManager(LambdaVersionManager):  # type: ignore[misc] # LocalStack is untyped here
     """One revision of a function, run by the pool."""
 
-    spec: FunctionSpec | None = None
+    _deployed: FunctionSpec | None = None
+
+    @property
+    def spec(self) -> FunctionSpec:
+        """What runs now: what was deployed, or what somebody is working on."""
+        assert self._deployed is not None
+        return get_runtime().hot_reload.current(self._deployed)
 
     def start(self) -> VersionState:
         try:
-            self.spec = get_runtime().specify(self.function_version, f"{self.function_arn}@{self.id}")
+            self._deployed = get_runtime().specify(self.function_version, f"{self.function_arn}@{self.id}")
             self.state = VersionState(state=State.Active)
         except Exception as error:
             LOG.exception("could not prepare %s", self.function_arn)
@@ -56,8 +62,9 @@ class PooledVersionManager(LambdaVersionManager):  # type: ignore[misc] # LocalS
         """A revision that is replaced or deleted; an invocation already on its way here still runs, on this revision's code."""
         self.state = VersionState(state=State.Inactive, code=StateReasonCode.Idle, reason="Shutting down")
         self.shutdown_event.set()
-        if self.spec is not None:
-            get_runtime().pool.retire(self.spec.identity)
+        if self._deployed is not None:
+            get_runtime().hot_reload.forget(self._deployed)
+            get_runtime().pool.retire(self._deployed.identity)
 
     def update_provisioned_concurrency_config(self, provisioned_concurrent_executions: int) -> Future[None]:
         """Accepted at once: the pool keeps environments warm, but starts none before they are needed."""
@@ -82,7 +89,6 @@ class PooledVersionManager(LambdaVersionManager):  # type: ignore[misc] # LocalS
         if len(invocation.payload) > REQUEST_LIMIT_BYTES:
             size = f"{len(invocation.payload)} byte payload is too large"
             raise RequestEntityTooLargeException(f"{size} for the RequestResponse invocation type (limit {REQUEST_LIMIT_BYTES} bytes)")
-        assert self.spec is not None
         with self.lease():
             try:
                 result = get_runtime().pool.invoke(self.spec, _for_pool(invocation), timeout_seconds)
