@@ -61,6 +61,8 @@ GRANTS: Mapping[str, tuple[Grant, ...]] = {
     "inventory": (
         *_on("storages", "SELECT", "INSERT", "UPDATE"),
         *_on("stock_movements", "SELECT", "INSERT"),
+        *_on("ledger_sums", "SELECT", "INSERT", "UPDATE"),
+        *_on("ledger_summed", "SELECT", "INSERT", "UPDATE"),
         *_on("stock_alerts", "SELECT", "INSERT", ("UPDATE", "cleared_at")),
         *_SEARCHES,
         *_LISTS,
