@@ -42,7 +42,7 @@ up: install page ## Start the system, or bring a running one up to date: install
 	@$(BIN)/inventory up
 
 .PHONY: dev
-dev: up ## The system, and in the foreground the page from its sources, changed in the browser as they are edited
+dev: up ## The system, with functions and page from their sources: a save answers on the next request, and changes the page in the browser
 	@$(BIN)/inventory dev
 
 .PHONY: down
