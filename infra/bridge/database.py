@@ -22,10 +22,10 @@ DATABASE_AWAY = (pymysql.err.OperationalError, pymysql.err.InterfaceError, pymys
 _LOCK_CONFLICTS = frozenset({1213, 1205})
 
 
-def connect(settings: Settings | None = None) -> Database:
+def connect(settings: Settings | None = None, *, seconds: int = 10) -> Database:
     """A connection in autocommit mode whose waits all end, by the environment's settings unless others are given.
 
-    Raises one of DATABASE_AWAY.
+    A statement may take `seconds`. Raises one of DATABASE_AWAY.
     """
     settings = settings or get_settings()
     connection = pymysql.connect(
@@ -38,8 +38,8 @@ def connect(settings: Settings | None = None) -> Database:
         autocommit=True,
         cursorclass=DictCursor,
         connect_timeout=2,
-        read_timeout=10,
-        write_timeout=10,
+        read_timeout=seconds,
+        write_timeout=seconds,
         init_command="SET innodb_lock_wait_timeout = 5",
     )
     with connection.cursor() as cursor:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from infra.seed.sizes import Sizes
 
 # What the ledger comes to, as the inventory service sums it up for its reconciliation.
+# Millions of rows are looked at once.
+_STATEMENT_SECONDS = 600
 _SUM_UP = """
     INSERT INTO ledger_sums (product_id, movements, opening, procured, ordered, cancelled, returned, corrected)
     SELECT product_id, SUM(delta), SUM(IF(reason = 'opening', delta, 0)), SUM(IF(reason = 'procurement', delta, 0)),
@@ -47,7 +49,7 @@ def fill(
 
     Raises NotEmptyError where there is something already, unless it is to be added to; pymysql.Error.
     """
-    connection = connect(settings)
+    connection = connect(settings, seconds=_STATEMENT_SECONDS)
     try:
         held = [table for table in COLUMNS if _has_rows(connection, table)]
         if held and not add:
@@ -62,7 +64,7 @@ def fill(
 
 def _write(settings: Settings, history: History, progress: Progress) -> dict[str, int]:
     made: Counter[str] = Counter()
-    with BulkWriter(lambda: connect(settings), COLUMNS) as writer:
+    with BulkWriter(lambda: connect(settings, seconds=_STATEMENT_SECONDS), COLUMNS) as writer:
         for phase, total, rows in history.phases():
             progress.begin(phase, total)
             told = 0

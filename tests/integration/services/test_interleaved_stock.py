@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import hypothesis.strategies as st
 from hypothesis import HealthCheck, Phase, settings
+from hypothesis.errors import FlakyStrategyDefinition
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -365,7 +366,15 @@ def test_no_interleaving_of_transactions_loses_doubles_or_invents_stock(clean: N
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
-    _waits.clear()
-    run_state_machine_as_test(InterleavedStock, settings=machine)
+    for attempts_left in reversed(range(5)):
+        _waits.clear()
+        try:
+            run_state_machine_as_test(InterleavedStock, settings=machine)
+        except FlakyStrategyDefinition:
+            # Which rules are open depends on who waits for whom, which on a busy machine is not twice the same: it shows nothing.
+            if not attempts_left:
+                raise
+        else:
+            break
     # Nothing would be shown by transactions that never met.
     assert sum(_waits) > _EXAMPLES
