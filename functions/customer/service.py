@@ -7,7 +7,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from common.cache import WARM_ENTITIES, EntityCache, Gone, WarmUp
-from common.db import after_commit, is_still_referenced, transaction
+from common.db import is_still_referenced, transaction
 from common.errors import ConflictError, NotFoundError
 from common.events import emit, entity_fields
 from common.importing import done, refused
@@ -79,8 +79,7 @@ def delete_customer(session: Session, customer_id: int) -> None:
         if is_still_referenced(error):
             raise ConflictError("orders still name this customer", code="customer_in_use") from error
         raise
-    after_commit(session, lambda: _CACHE.bury(customer_id, document["version"]))
-    after_commit(session, _CACHE.void_lists)
+    _CACHE.follow_deletion(session, customer_id, document["version"])
     emit(session, "customer_deleted", entity_fields("customer", document))
 
 
@@ -108,8 +107,7 @@ def _changed(session: Session, event_type: str, customer: Customer) -> dict[str,
 def _all_changed(session: Session, changes: Sequence[tuple[str, Customer]]) -> list[dict[str, Any]]:
     """Tell of customers, each by its event, and cache them once all is committed."""
     documents = [_document(customer) for _, customer in changes]
-    after_commit(session, lambda: _CACHE.put(documents, insist=True))
-    after_commit(session, _CACHE.void_lists)
+    _CACHE.follow(session, documents)
     for (event_type, _), document in zip(changes, documents, strict=True):
         emit(session, event_type, entity_fields("customer", document))
     return documents

@@ -8,7 +8,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from common.cache import TRANSACTION_SECONDS, WARM_TRANSACTIONS, EntityCache, WarmUp
-from common.db import after_commit, is_missing_reference, transaction, utc_now
+from common.db import is_missing_reference, transaction, utc_now
 from common.errors import ConflictError, InvalidError, NotFoundError, UnavailableError
 from common.events import emit
 from common.fields import as_json_number
@@ -130,7 +130,7 @@ def decide_orders(session: Session, decisions: list[Decision]) -> None:
             order.version += 1
             decided.append(order)
     repository.write_statuses(session, decided)
-    _cache_after_commit(session, [_document(order) for order in decided])
+    _CACHE.follow(session, [_document(order) for order in decided])
 
 
 def _check_stock(new: OrderIn) -> None:
@@ -152,14 +152,9 @@ def _check_stock(new: OrderIn) -> None:
 
 def _changed(session: Session, order: Order, event_type: str) -> dict[str, Any]:
     document = _document(order)
-    _cache_after_commit(session, [document])
+    _CACHE.follow(session, [document])
     emit(session, event_type, OrderStock(order_id=order.id, product_id=order.product_id, quantity=order.quantity).document())
     return document
-
-
-def _cache_after_commit(session: Session, documents: list[dict[str, Any]]) -> None:
-    after_commit(session, lambda: _CACHE.put(documents, insist=True))
-    after_commit(session, _CACHE.void_lists)
 
 
 def _missing(what: str, entity_id: int) -> InvalidError:

@@ -7,7 +7,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from common.cache import TRANSACTION_SECONDS, WARM_TRANSACTIONS, EntityCache, WarmUp
-from common.db import after_commit, is_missing_reference, transaction, utc_now
+from common.db import is_missing_reference, transaction, utc_now
 from common.errors import InvalidError, NotFoundError
 from common.events import emit
 from common.paging import page_document
@@ -91,8 +91,7 @@ def create_procurement(session: Session, new: ProcurementIn) -> dict[str, Any]:
             raise InvalidError("the supplier or the product was deleted meanwhile", code="reference_not_found") from error
         raise
     document = _document(procurement)
-    after_commit(session, lambda: _CACHE.put([document], insist=True))
-    after_commit(session, _CACHE.void_lists)
+    _CACHE.follow(session, [document])
     stock_in = StockIn(procurement_id=procurement.id, product_id=procurement.product_id, quantity=procurement.quantity)
     emit(session, "procurement_stock_in", stock_in.document())
     return document

@@ -7,7 +7,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from common.cache import WARM_ENTITIES, EntityCache, Gone, WarmUp
-from common.db import after_commit, is_duplicate, is_missing_reference, is_still_referenced, transaction
+from common.db import is_duplicate, is_missing_reference, is_still_referenced, transaction
 from common.errors import ConflictError, InvalidError, NotFoundError, ProblemError, UnavailableError
 from common.events import emit, entity_fields
 from common.importing import done, refused
@@ -113,8 +113,7 @@ def delete_product(session: Session, product_id: int) -> None:
         if is_still_referenced(error):
             raise ConflictError("the product has stock movements, orders or procurements", code="product_in_use") from error
         raise
-    after_commit(session, lambda: _CACHE.bury(product_id, document["version"]))
-    after_commit(session, _CACHE.void_lists)
+    _CACHE.follow_deletion(session, product_id, document["version"])
     emit(session, "product_deleted", entity_fields("product", document))
 
 
@@ -131,8 +130,7 @@ def _changed(session: Session, event_type: str, product: Product) -> dict[str, A
 def _all_changed(session: Session, changes: Sequence[tuple[str, Product]]) -> list[dict[str, Any]]:
     """Tell of products, each by its event, and cache them once all is committed."""
     documents = [_document(product) for _, product in changes]
-    after_commit(session, lambda: _CACHE.put(documents, insist=True))
-    after_commit(session, _CACHE.void_lists)
+    _CACHE.follow(session, documents)
     for (event_type, _), document in zip(changes, documents, strict=True):
         emit(session, event_type, entity_fields("product", document))
     return documents

@@ -6,10 +6,11 @@ import pytest
 from sqlalchemy import Engine
 from sqlalchemy import event as sqlalchemy_event
 
+import common.db
 from common.redis_client import get_redis
 from tests.factories import given_order, given_procurement, given_product, given_supplier
 from tests.gateway import acting_as
-from tests.integration.services.conftest import begin_anew
+from tests.integration.services.conftest import begin_anew, hand_over, undelivered
 
 
 @contextmanager
@@ -162,3 +163,50 @@ def test_cache_is_warmed_again_after_redis_restarted(api, product):
     api.get("/api/products?limit=1")
     api.get("/api/products?limit=1")
     assert get_redis().exists(f"product:{product['id']}")
+
+
+class DiedError(BaseException):
+    """Instead of the process: nothing of it catches this."""
+
+
+@contextmanager
+def dying(monkeypatch, point):
+    """Whoever passes the crash point first, dies there."""
+    passed = []
+
+    def die(passing, _who=None):
+        if passing == point and not passed:
+            passed.append(passing)
+            raise DiedError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(common.db, "crash_point", die)
+        with pytest.raises(DiedError):
+            yield
+    assert passed
+
+
+def test_a_writer_that_dies_after_its_commit_leaves_nothing_stale(api, product, monkeypatch):
+    with dying(monkeypatch, "after_commit_before_publish"):
+        reprice(api, product, 2)
+    assert prices(api, product) == {2}
+    # Whoever read it meanwhile has kept what is true.
+    assert get_redis().get(f"product:{product['id']}").startswith("2:{")
+
+
+def test_a_writer_that_dies_before_its_commit_changes_nothing(api, product, monkeypatch):
+    with dying(monkeypatch, "before_commit"):
+        reprice(api, product, 2)
+    assert prices(api, product) == {1}
+
+
+def test_a_decision_whose_consumer_dies_after_its_commit_is_seen(api, product, deliver, monkeypatch):
+    order = given_order(api, product)
+    assert api.get(f"/api/orders/{order['id']}").json["status"] == "pending"
+    assert api.get("/api/orders").json["orders"][0]["status"] == "pending"
+    hand_over("inventory", *(event for channel, event in undelivered() if channel == "order_stock_out"))
+    (decision,) = (event for channel, event in undelivered() if channel == "order_status")
+    with dying(monkeypatch, "after_commit_before_publish"):
+        hand_over("order", decision)
+    assert api.get(f"/api/orders/{order['id']}").json["status"] == "confirmed"
+    assert api.get("/api/orders").json["orders"][0]["status"] == "confirmed"

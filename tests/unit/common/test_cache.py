@@ -1,5 +1,6 @@
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -54,6 +55,48 @@ class TestEntities:
     def test_text_with_colons_survives(self):
         CACHE.put([entity(1, name="a:b:c 🦆")])
         assert CACHE.get(1)["name"] == "a:b:c 🦆"
+
+
+@pytest.mark.usefixtures("redis_server")
+class TestInDoubt:
+    """Between the moments before and after a writer's commit."""
+
+    @pytest.fixture
+    def session(self):
+        return SimpleNamespace(info={})
+
+    def follow(self, session):
+        CACHE.put([entity(1, price=1)], insist=True)
+        CACHE.follow(session, [entity(2, price=2)])
+        for action in session.info["before_commit"]:
+            action()
+
+    def test_nobody_takes_it_from_the_cache_nor_puts_the_former_one_back(self, session):
+        self.follow(session)
+        CACHE.put([entity(1, price=1)])
+        assert CACHE.get(1) is None
+
+    def test_a_reader_who_sees_the_commit_ends_the_doubt(self, session):
+        self.follow(session)
+        CACHE.put([entity(2, price=2)])
+        assert CACHE.get(1) == entity(2, price=2)
+
+    def test_the_writer_ends_the_doubt(self, session):
+        self.follow(session)
+        for action in session.info["after_commit"]:
+            action()
+        assert CACHE.get(1) == entity(2, price=2)
+        assert CACHE.listed({}, lambda: {"n": 1}) == CACHE.listed({}, lambda: pytest.fail("it is cached"))
+
+    def test_no_list_is_cached_meanwhile(self, session):
+        self.follow(session)
+        assert CACHE.listed({}, lambda: {"n": 1}) == {"n": 1}
+        assert CACHE.listed({}, lambda: {"n": 2}) == {"n": 2}
+
+    def test_it_ends_by_itself_where_the_writer_died(self, session, redis):
+        self.follow(session)
+        assert 0 < redis.ttl("product:1") <= 30
+        assert 0 < redis.ttl("product:lists") <= 30
 
 
 @pytest.mark.usefixtures("redis_server")

@@ -2,19 +2,22 @@
 
 An entity is kept as `<version>:<json>`, and is only ever replaced by a version that is not older. A deleted one leaves a
 tombstone, a version without JSON. A list is kept under a token that every write changes, so whoever was still reading the
-old rows files them where nobody looks any more.
+old rows files them where nobody looks any more. While a write is being committed, what it changes is in doubt: nobody takes it
+from the cache or puts it there, until the writer says how it ended, or has not lived to say so.
 """
 
 import hashlib
 import json
 import time
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from redis import Redis
+from sqlalchemy.orm import Session
 
+from common.db import after_commit, before_commit
 from common.errors import UnavailableError
 from common.observability import logger
 from common.redis_client import call_script, failures, guard_state, interruptions, try_redis
@@ -22,6 +25,9 @@ from common.redis_client import call_script, failures, guard_state, interruption
 ENTITY_SECONDS = 24 * 3600
 TRANSACTION_SECONDS = 3600
 _WARM_UP_SECONDS = 30
+_IN_DOUBT = "?"
+# Longer than a commit takes.
+_DOUBT_SECONDS = 30
 WARM_ENTITIES = 5000
 WARM_TRANSACTIONS = 1000
 
@@ -72,7 +78,8 @@ class EntityCache:
         if not ids:
             return {}
         held: list[Any] = try_redis(lambda client: list(client.mget([self.key(i) for i in ids])), [None] * len(ids))
-        return {i: _decode(value) for i, value in zip(ids, held, strict=True) if value is not None}
+        known = {i: value for i, value in zip(ids, held, strict=True) if value is not None and not value.endswith(f":{_IN_DOUBT}")}
+        return {i: _decode(value) for i, value in known.items()}
 
     def put(self, entities: Iterable[Mapping[str, Any]], *, insist: bool = False) -> None:
         """Keep entities (each with `id` and `version`) unless newer ones are held. Writers insist, readers do not."""
@@ -82,11 +89,31 @@ class EntityCache:
         """Say that the entity is deleted, as of `version`."""
         self._put([(entity_id, version, "")], insist=True)
 
-    def _put(self, entries: list[tuple[int, int, str]], *, insist: bool) -> None:
+    def follow(self, session: Session, entities: Sequence[Mapping[str, Any]]) -> None:
+        """Have entities that the session changes, and the lists they appear in, follow its commit."""
+        if entities:
+            self._follow(session, [(e["id"], e["version"]) for e in entities], lambda: self.put(entities, insist=True))
+
+    def follow_deletion(self, session: Session, entity_id: int, version: int) -> None:
+        """The same of an entity that the session deletes, as of `version`."""
+        self._follow(session, [(entity_id, version)], lambda: self.bury(entity_id, version))
+
+    def _follow(self, session: Session, changed: Sequence[tuple[int, int]], tell: Callable[[], None]) -> None:
+        """Between commit and telling the process may die: what is in doubt since before the commit is then asked of the database."""
+        before_commit(session, lambda: self._doubt(changed))
+        after_commit(session, tell)
+        after_commit(session, self.void_lists)
+
+    def _doubt(self, changed: Sequence[tuple[int, int]]) -> None:
+        # Under the version that is about to be, so that no reader puts the former one back.
+        self._put([(entity_id, version, _IN_DOUBT) for entity_id, version in changed], insist=False, seconds=_DOUBT_SECONDS)
+        try_redis(lambda client: client.set(lists_key(self.kind), _IN_DOUBT, ex=_DOUBT_SECONDS), None)
+
+    def _put(self, entries: list[tuple[int, int, str]], *, insist: bool, seconds: int | None = None) -> None:
         if not entries:
             return
         keys = [self.key(entity_id) for entity_id, _, _ in entries]
-        arguments = [self.seconds, *(part for _, version, value in entries for part in (version, value))]
+        arguments = [seconds or self.seconds, *(part for _, version, value in entries for part in (version, value))]
         try_redis(lambda client: call_script(client, _PUT_IF_NOT_OLDER, keys, arguments), None, insist=insist)
 
     def void_lists(self) -> None:
@@ -97,7 +124,7 @@ class EntityCache:
         """The list that answers `query`, from the cache or from `load`."""
         fresh = uuid.uuid4().hex
         token: Any = try_redis(lambda client: client.set(lists_key(self.kind), fresh, nx=True, get=True) or fresh, None)
-        if token is None:
+        if token is None or token == _IN_DOUBT:
             return load()
         digest = hashlib.sha256(json.dumps(query, sort_keys=True, default=str).encode()).hexdigest()[:32]
         key = f"{self.kind}:list:{token}:{digest}"
