@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from botocore.exceptions import ConnectTimeoutError
+from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError
 
 from common import services
 from common.breaker import FAILURES_TO_OPEN, DependencyUnavailableError, get_breaker
@@ -50,13 +50,33 @@ def test_request_has_the_form_of_api_gateways(function):
     assert event["headers"]["x-trace-id"]
 
 
-@pytest.mark.parametrize("failure", [(503, {"detail": "down"}), (500, {}), (0, {}, "FunctionError"), ConnectTimeoutError(endpoint_url="x")])
-def test_failures_of_every_kind_open_the_breaker(function, failure):
+DIED = (0, {}, "FunctionError")
+
+
+@pytest.mark.parametrize(
+    ("failure", "asked"),
+    [
+        ((503, {"detail": "down"}), 1),
+        ((500, {}), 1),
+        (DIED, 3),
+        (EndpointConnectionError(endpoint_url="x"), 3),
+        (ConnectTimeoutError(endpoint_url="x"), 1),
+    ],
+)
+def test_failures_of_every_kind_open_the_breaker(function, failure, asked):
     client = function(failure)
     for _ in range(FAILURES_TO_OPEN + 2):
         with pytest.raises(DependencyUnavailableError):
             get_from("supplier", "/api/suppliers")
-    assert len(client.events) == FAILURES_TO_OPEN
+    assert len(client.events) == FAILURES_TO_OPEN * asked
+
+
+def test_a_function_that_died_is_asked_again_and_nobody_notices(function):
+    answers = iter([DIED, (200, {"id": 3})])
+    client = function(lambda _: next(answers))
+    assert get_from("supplier", "/api/suppliers/{supplier_id}", path={"supplier_id": "3"}) == (200, {"id": 3})
+    assert len(client.events) == 2
+    assert get_breaker("supplier").state() == "closed"
 
 
 def test_4xx_is_an_answer(function):

@@ -4,7 +4,8 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
+import stamina
+from botocore.exceptions import BotoCoreError, ClientError, ConnectionClosedError, EndpointConnectionError
 
 from common.aws import get_client
 from common.breaker import get_breaker
@@ -20,6 +21,15 @@ _CALLER = Identity(user_id=0, username="service", role=Role.VIEWER, token_id="",
 
 class _ServiceFailedError(Exception):
     """The function failed or answered 5xx: what a breaker counts."""
+
+
+class _FunctionDiedError(_ServiceFailedError):
+    """The function did not get to answer."""
+
+
+# What another process answers a moment later: a function whose process died, and a Lambda that was not reached. Not what has
+# taken its time, nor a service that says it is unwell.
+_PASSES = (_FunctionDiedError, EndpointConnectionError, ConnectionClosedError)
 
 
 def get_from(
@@ -42,7 +52,10 @@ def ask_health(service: str, plural: str) -> dict[str, Any]:
 
 
 def _invoke_healthy(service: str, route: str, path: Mapping[str, str], query: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
-    status, document = _invoke(service, route, path, query)
+    """Asked up to three times, as every route asked for here only reads. Counts once for the breaker."""
+    for attempt in stamina.retry_context(on=_PASSES, attempts=3, wait_initial=0.02, wait_jitter=0.1, wait_max=0.3, timeout=5):
+        with attempt:
+            status, document = _invoke(service, route, path, query)
     if status >= 500:
         raise _ServiceFailedError(f"{service} answered {status}: {document.get('detail')}")
     return status, document
@@ -54,7 +67,7 @@ def _invoke(service: str, route: str, path: Mapping[str, str], query: Mapping[st
     answer = get_client("lambda").invoke(FunctionName=name, Payload=json.dumps(event))
     payload = json.loads(answer["Payload"].read())
     if "FunctionError" in answer:
-        raise _ServiceFailedError(f"{name} failed: {payload.get('errorMessage')}")
+        raise _FunctionDiedError(f"{name} failed: {payload.get('errorMessage')}")
     return int(payload["statusCode"]), json.loads(payload.get("body") or "{}")
 
 
