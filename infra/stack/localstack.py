@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
     from infra.stack.instance import Stack
 
+MAX_ENVIRONMENTS = 90
+"""Of all functions together; one of a function that has none is always allowed."""
+
 STAYS_ON_THIS_MACHINE = {
     "DISABLE_EVENTS": "1",
     "SKIP_SSL_CERT_DOWNLOAD": "1",
@@ -55,7 +58,7 @@ def localstack(stack: Stack) -> Server:
             # Functions wait for functions they call. As long as the whole may hold every function at its own bound, and no
             # function calls itself by way of others, each gets an environment in the end.
             "PROCESS_RUNTIME_MAX_PER_FUNCTION": "6",
-            "PROCESS_RUNTIME_MAX_TOTAL": "90",
+            "PROCESS_RUNTIME_MAX_TOTAL": str(MAX_ENVIRONMENTS),
             # Its waits for itself are for milliseconds: 1 s between two looks made an update of all functions take 26 s.
             "BOTO_WAITER_DELAY": "0",
             "BOTO_WAITER_MAX_ATTEMPTS": "5000",

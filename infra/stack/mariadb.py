@@ -23,6 +23,9 @@ USER = "root"
 PASSWORD = "root"  # noqa: S105 - a development database on loopback, as documented
 DATABASE = "inventory_db"
 
+MAX_CONNECTIONS = 300
+"""More than all environments LocalStack may run can open, and the bridge, the live events and a person besides."""
+
 LONGEST_SOCKET_PATH = 100  # the kernel takes 107 bytes, MariaDB adds a suffix to some
 
 
@@ -47,7 +50,7 @@ def mariadb(stack: Stack) -> Server:
         "--innodb-flush-log-at-trx-commit=1",
         # Gap locks of the default level would make orders of neighbouring products wait for each other.
         "--transaction-isolation=READ-COMMITTED",
-        "--max-connections=300",
+        f"--max-connections={MAX_CONNECTIONS}",
         "--innodb-buffer-pool-size=128M",
         "--innodb-log-file-size=48M",
         "--performance-schema=OFF",

@@ -30,6 +30,10 @@ _INIT = "SET time_zone = '+00:00', innodb_lock_wait_timeout = 5"
 _DUPLICATE, _ROW_IS_REFERENCED, _NO_REFERENCED_ROW = 1062, 1451, 1452
 
 
+# What the database must have room for, times the environments there may be.
+CONNECTIONS_PER_PROCESS = 2
+
+
 class Base(DeclarativeBase):
     """Base of every service's tables. Constraints and indexes are the migrations' to say."""
 
@@ -72,7 +76,7 @@ def get_engine() -> Engine:
     return create_engine(
         database_url(),
         pool_size=1,
-        max_overflow=1,
+        max_overflow=CONNECTIONS_PER_PROCESS - 1,
         pool_pre_ping=True,
         isolation_level="READ COMMITTED",
         connect_args={"connect_timeout": 3, "read_timeout": 10, "write_timeout": 10, "init_command": _INIT},
