@@ -81,6 +81,8 @@ test-parts: install page
 test-system: install page browser
 	@printf '\n== End-to-end tests (the whole system; what they print follows when they are done) ==\n'
 	@$(BIN)/python -m pytest tests/e2e
+	@printf '\n== Chaos, in its short form (make chaos breaks more) ==\n'
+	@$(BIN)/python -m pytest tests/chaos
 
 .PHONY: drill
 drill: install page ## What tests are too short for: backup under load, restore into an empty system elsewhere

@@ -7,7 +7,7 @@ import itertools
 import json
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import redis as redis_client
@@ -22,6 +22,9 @@ from tests.chaos.world import cached_entities, read_world, told_by_the_api, unse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from pymysql.connections import Connection
+    from pymysql.cursors import DictCursor
 
     from tests.chaos.plan import Fault, Plan
     from tests.chaos.system import ChaosSystem
@@ -108,6 +111,11 @@ def gather(system: ChaosSystem, workload: Workload, probe: Probe, happened: Happ
     with system.database(autocommit=False) as connection:
         world = read_world(connection)
     return Facts(workload.plan, workload.ledger, world, dict(probe.tried), frozenset(happened.dead_letters), cached, api)
+
+
+def gathered(facts: Facts, connection: Connection[DictCursor]) -> Facts:
+    """The same, with the database as this connection sees it."""
+    return replace(facts, world=read_world(connection))
 
 
 def _probe(workload: Workload, system: ChaosSystem) -> Probe:

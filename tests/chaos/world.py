@@ -83,6 +83,7 @@ def cached_entities(client: Redis) -> dict[str, dict[int, Mapping[str, Any]]]:
             for key, value in zip(keys, values, strict=True)
             if value is not None
             for document in (value.partition(b":")[2],)
+            if document != b"?"  # in doubt: whoever reads it asks the database
         }
     return held
 
