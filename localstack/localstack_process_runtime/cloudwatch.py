@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 LOG = logging.getLogger(__name__)
 BATCH_EVENTS = 10_000  # https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutLogEvents.html
 BATCH_BYTES = 1_000_000
-KEPT_EVENTS = 10_000
-"""Of one stream: LocalStack keeps them in memory, and would for ever."""
-KEPT_STREAMS = 100
+KEPT_EVENTS = 1_000
+"""Of one stream: LocalStack keeps them in memory, nearly 1 kB each, and would for ever."""
+KEPT_STREAMS = 20
 """Of one group: an environment has one of its own."""
 
 Stream = tuple[str, str, str, str]
