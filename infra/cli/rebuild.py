@@ -11,6 +11,7 @@ import typer
 from infra.cli.context import output, running_stack_of
 from infra.cli.options import flag
 from infra.cli.table import Table
+from infra.reconcile.checks import MOST_SHOWN
 from infra.reconcile.rebuild import drifts, repair
 from infra.stack.logs import open_log
 
@@ -64,8 +65,10 @@ def _print(what: str, found: Sequence[Drift]) -> None:
     if not found:
         return
     table = Table("product", "stock", "by its ledger", "movements", title=f"{len(found)} {what}")
-    for drift in found:
+    for drift in found[:MOST_SHOWN]:
         stock = "none" if drift.quantity is None else f"{drift.quantity:f}"
         doubt = "" if drift.certain else f"the ledger contradicts itself: its last balance is {drift.last_balance:f}"
         table.add_row(str(drift.product_id), stock, f"{drift.ledger:f}", str(drift.movements), note=doubt)
     table.print(output)
+    if len(found) > MOST_SHOWN:
+        output.print(f"    and {len(found) - MOST_SHOWN:,} more; all of them: --json", style="dim")
