@@ -29,6 +29,7 @@ ORDER_BYTES = 262_144
 OWN_TO_AN_ENVIRONMENT = {"AWS_LAMBDA_LOG_STREAM_NAME", "TMPDIR"}
 NOT_SHARED = {*OWN_TO_AN_ENVIRONMENT, "AWS_LAMBDA_RUNTIME_API", "HOME"}
 TIMERS = (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF)
+TRACE_ID = "_X_AMZN_TRACE_ID"
 STATELESS_FILES = {"/dev/null", "/dev/random", "/dev/urandom"}
 
 
@@ -46,6 +47,18 @@ def tie_life_to(lifeline: int) -> int:
     if poll.poll(0):  # it went before the line above
         os._exit(1)
     return descriptor
+
+
+def tell_trace_id(trace_id: str | None) -> None:
+    """What awslambdaric calls before each invocation.
+
+    Only Python's own table of variables is told: the C library keeps every value that a variable ever had, and here each is another.
+    """
+    variables, name = os.environ._data, os.environ.encodekey(TRACE_ID)  # type: ignore[attr-defined]
+    if trace_id is None:
+        variables.pop(name, None)
+    else:
+        variables[name] = os.environ.encodevalue(trace_id)
 
 
 class WatchedVariables(os._Environ[str]):
@@ -264,6 +277,7 @@ class Process:
 
         self._import_handler = bootstrap._get_handler
         bootstrap._get_handler = self._become_ready
+        bootstrap.update_xray_env_variable = tell_trace_id
         sys.argv = ["bootstrap", os.environ["_HANDLER"]]
         __main__.main(sys.argv)
 

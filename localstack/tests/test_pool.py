@@ -58,6 +58,21 @@ def test_the_package_imports_neither_localstack_nor_anything_of_an_http_gateway(
             assert {name.split(".")[0] for name in names} <= allowed, file.name
 
 
+def test_the_trace_id_of_each_invocation_is_told_without_the_c_library_keeping_it(harness: Harness):
+    code = """
+        import ctypes, os
+
+        getenv = ctypes.CDLL(None).getenv
+        getenv.restype = ctypes.c_char_p
+
+        def handler(event, context):
+            return [os.environ.get("_X_AMZN_TRACE_ID"), getenv(b"_X_AMZN_TRACE_ID"), getenv(b"AWS_REGION").decode()]
+    """
+    spec = harness.spec(code=textwrap.dedent(code))
+    for trace_id in ("Root=1-2-3", "Root=4-5-6"):
+        assert payload(harness.invoke(spec, trace_id=trace_id)) == [trace_id, None, spec.region]
+
+
 def test_the_function_gets_its_deadline_client_context_and_trace(harness: Harness):
     result = harness.invoke(harness.spec(), {"context": 1}, client_context='{"custom": {"a": "b"}}', trace_id="Root=1-2-3")
     custom, remaining, trace = payload(result)

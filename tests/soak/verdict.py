@@ -15,8 +15,8 @@ WARM_UP_SHARE = 0.3
 """Of a life that is not judged: imports, connections and caches come first."""
 PARTS = 5
 LEAST_SAMPLES = 4 * PARTS
-LEAST_GROWTH = 0.02, 1 * MIB
-"""A process that grew by less than this share and this many bytes is steady: allocators breathe."""
+LEAST_GROWTH = 1 * MIB
+"""A process that grew by less is steady: allocators breathe."""
 
 Sample = tuple[float, int]
 """Seconds since the beginning, bytes."""
@@ -45,10 +45,15 @@ def trend(samples: Sequence[Sample]) -> Trend | None:
         return None
     size = len(judged) / PARTS
     parts = [median(held for _, held in judged[round(number * size) : round((number + 1) * size)]) for number in range(PARTS)]
-    share, least = LEAST_GROWTH
     grown = parts[-1] - parts[0]
-    grows = all(before < after for before, after in pairwise(parts)) and grown > max(parts[0] * share, least)
+    grows = all(before < after for before, after in pairwise(parts)) and grown > LEAST_GROWTH
     return Trend(round(parts[0]), round(parts[-1]), _slope(judged) * 3600, grows)
+
+
+def least_leak(seconds: float) -> float:
+    """The smallest leak that is seen in so long a run, in bytes per hour."""
+    # From the middle of the first part to that of the last.
+    return LEAST_GROWTH / (seconds * (1 - WARM_UP_SHARE) * (PARTS - 1) / PARTS) * 3600
 
 
 def _slope(samples: Sequence[Sample]) -> float:

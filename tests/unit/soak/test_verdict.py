@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from tests.soak.verdict import MIB, trend
+from tests.soak.verdict import LEAST_GROWTH, MIB, least_leak, trend
 
 SECONDS = 5
 
@@ -47,8 +47,13 @@ def test_what_shrinks_does_not_grow():
     assert found.per_hour < 0
 
 
-def test_little_is_not_much():
-    assert not trend(life(lambda share: 80 + 0.9 * share)).grows
+def test_little_is_not_much_and_it_is_said_how_little():
+    samples = 200
+    seconds = samples * SECONDS
+    least = least_leak(seconds) * seconds / 3600 / MIB
+    assert not trend(life(lambda share: 80 + 0.9 * least * share, samples)).grows
+    assert trend(life(lambda share: 80 + 1.1 * least * share, samples)).grows
+    assert least_leak(3600) < 2 * LEAST_GROWTH
 
 
 def test_a_short_life_is_not_judged():
