@@ -34,6 +34,7 @@ export const t = {
       typeof extensions.available === 'number' ? `There is not enough stock: ${formatNumber(extensions.available)} available.` : 'There is not enough stock.',
     invalid_credentials: 'That name and password do not match.',
     order_rejected: 'A rejected order cannot be cancelled: it never took any stock.',
+    start_too_deep: 'That page is too far from the first to jump to. Turn the pages, narrow the list, or sort by number.',
     too_many_requests: 'That was too quick. Wait a moment and try again.',
     access_denied: 'Your role does not allow that. An admin can change it.',
     user_disabled: 'This account is disabled. Ask an admin.',

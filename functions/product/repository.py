@@ -61,6 +61,7 @@ def page(session: Session, query: ProductQuery) -> Page:
     narrowings = [
         *among(Product.id, query.ids, "PRIMARY"),
         *equal(Product.product_code, query.product_code, "uq_products_product_code", few=True),
+        *among(Product.product_code, query.product_codes, "uq_products_product_code"),
         *equal(Product.category, query.category, "ix_products_category"),
         *equal(Product.supplier_id, query.supplier_id, "ix_products_supplier_id"),
         *search.narrowings(session, query.q, Product, {"product": Product.id}),

@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar
 
 from common.fields import Id, Money, Payload, Shape, text
 from common.importing import KeyedRow, Rows
-from common.paging import IdList, ListQuery
+from common.paging import IdList, ListQuery, TextList
 
 
 class ProductIn(Payload):
@@ -66,6 +66,7 @@ class ProductQuery(ListQuery):
     sortable: ClassVar[tuple[str, ...]] = ("id", "product_code", "name", "category", "price_buy", "price_sell")
 
     product_code: str | None = None
+    product_codes: TextList | None = None
     category: str | None = None
     supplier_id: int | None = None
     ids: IdList | None = None

@@ -3873,6 +3873,7 @@ export interface operations {
                 q?: string;
                 sort?: "id" | "-id" | "product_code" | "-product_code" | "name" | "-name" | "category" | "-category" | "price_buy" | "-price_buy" | "price_sell" | "-price_sell";
                 product_code?: string;
+                product_codes?: string[];
                 category?: string;
                 supplier_id?: number;
                 ids?: number[];

@@ -1,6 +1,6 @@
 import { flushPromises, mount } from '@vue/test-utils'
 import { describe, expect, it, vi } from 'vitest'
-import type { Component } from 'vue'
+import { nextTick, type Component } from 'vue'
 import { layOut } from '@/pages/operations/components/layout'
 import { Problem } from '@/api/problem'
 import { chartOption } from './chartOption'
@@ -8,6 +8,7 @@ import ConfirmDialog from './ConfirmDialog.vue'
 import DataTable from './DataTable.vue'
 import EntityPicker from './EntityPicker.vue'
 import { wordsOf } from './eventWords'
+import ExactFilter from './ExactFilter.vue'
 
 describe('EntityPicker', () => {
   const items = [{ id: 1, name: 'Lamp', code: 'L-1' }, { id: 2, name: 'Lantern', code: 'L-2' }]
@@ -130,5 +131,24 @@ describe('charts', () => {
   it('are drawn in the colours of the theme, with tooltips that are never HTML', () => {
     const option = chartOption({ kind: 'ranking', labels: ['<b>'], values: [1], format: String, short: String }, (name) => `colour${name}`)
     expect(option).toMatchObject({ tooltip: { renderMode: 'richText' }, yAxis: { type: 'category', inverse: true } })
+  })
+})
+
+describe('ExactFilter', () => {
+  it('counts what is entered, chosen or emptied, not every letter on the way', async () => {
+    const filter = mount(ExactFilter, { props: { label: 'City', value: '', options: ['Riga'] } })
+    const input = filter.get('input')
+    const type = async (text: string, inputType: string): Promise<void> => {
+      input.element.value = text
+      input.element.dispatchEvent(new InputEvent('input', { inputType }))
+      await nextTick()
+    }
+    await type('Ri', 'insertText')
+    expect(filter.emitted('change')).toBeUndefined()
+    await type('Riga', 'insertReplacementText')
+    input.element.value = ' Oslo '
+    await input.trigger('change')
+    await type('', 'deleteContentBackward')
+    expect(filter.emitted('change')).toEqual([['Riga'], ['Oslo'], ['']])
   })
 })

@@ -70,11 +70,12 @@ it('says what a file would do to each product, and sends nothing that changes no
   const supplier = { id: 1, name: 'Alder' }
   const known = { id: 5, product_code: 'L-1', name: 'Lamp', category: 'light', price_buy: 1, price_sell: 2.55, measure_unit: 'piece', supplier_id: 1 }
   vi.spyOn(client, 'list').mockImplementation(async (path, _plural, query) => {
-    const items = path === '/api/suppliers' ? [supplier] : query?.product_code === 'L-3' ? [] : [{ ...known, product_code: query?.product_code }]
+    const codes = String(query?.product_codes ?? query?.product_code).split(query?.product_codes ? ',' : '\n').filter((code) => code !== 'L-3')
+    const items = path === '/api/suppliers' ? [supplier] : codes.map((product_code) => ({ ...known, product_code }))
     return { items: items as never[], start: 0, limit: 1, count: items.length, total: items.length, total_exact: true, next_after: null }
   })
   const cells = { name: 'Lamp', category: 'light', price_buy: '1', price_sell: '2.55', measure_unit: 'piece', supplier: 'Alder' }
-  const { rows } = toRows(KINDS.products, [{ ...cells, product_code: 'L-1' }, { ...cells, product_code: 'L-2', price_sell: '2,8' }, { ...cells, product_code: 'L-3' }])
+  const { rows } = toRows(KINDS.products, [{ ...cells, product_code: 'L-1' }, { ...cells, product_code: 'L-2', price_sell: '2,8' }, { ...cells, product_code: 'L-3' }, { ...cells, product_code: 'L,4' }])
   await KINDS.products.resolve(rows, new AbortController().signal)
-  expect(rows.map(({ effect, body }) => [effect, body !== null])).toEqual([['unchanged', false], ['price_sell: 2.55 → 2.8', true], ['new', true]])
+  expect(rows.map(({ effect, body }) => [effect, body !== null])).toEqual([['unchanged', false], ['price_sell: 2.55 → 2.8', true], ['new', true], ['unchanged', false]])
 })

@@ -1,4 +1,4 @@
-import { list, post } from '@/api/client'
+import { list, post, type Query } from '@/api/client'
 import { messageOf } from '@/api/problem'
 import type { ManualReason, Product, ProductInput, RowOutcome, Storage, Supplier } from '@/api/types'
 import { formatNumber, isAmbiguous, parsePlainNumber } from '@/format'
@@ -35,6 +35,8 @@ export interface KindOfImport {
 
 const MANUAL: ManualReason[] = ['correction', 'return', 'damage', 'count']
 const LOOKUPS_AT_ONCE = 4
+/** As many as fit into an address, however long and foreign. */
+const CODES_AT_ONCE = 50
 
 /** Do it for all, a few at a time. */
 export async function each<T>(items: T[], atOnce: number, act: (item: T) => Promise<void>): Promise<void> {
@@ -53,8 +55,18 @@ async function lookUp<T>(keys: string[], find: (key: string) => Promise<T>): Pro
   return found
 }
 
-const productsByCode = (codes: string[], signal: AbortSignal): Promise<Map<string, Product | undefined>> =>
-  lookUp(codes, async (code) => (await list<Product>('/api/products', 'products', { product_code: code, limit: 1 }, signal)).items[0])
+/** The products with these codes. Codes are asked for many at a time; one with a comma in it, by itself. */
+async function productsByCode(codes: string[], signal: AbortSignal): Promise<Map<string, Product>> {
+  const wanted = [...new Set(codes)]
+  const together = wanted.filter((code) => !code.includes(','))
+  const queries: Query[] = wanted.filter((code) => code.includes(',')).map((code) => ({ product_code: code }))
+  for (let at = 0; at < together.length; at += CODES_AT_ONCE) queries.push({ product_codes: together.slice(at, at + CODES_AT_ONCE).join(',') })
+  const found = new Map<string, Product>()
+  await each(queries, LOOKUPS_AT_ONCE, async (query) => {
+    for (const product of (await list<Product>('/api/products', 'products', { ...query, limit: CODES_AT_ONCE }, signal)).items) found.set(product.product_code, product)
+  })
+  return found
+}
 
 function checkColumns(kind: KindOfImport, cells: Record<string, string>): string[] {
   return kind.columns.flatMap(({ name, required, maxLength }) => {
@@ -170,7 +182,7 @@ export const KINDS: Record<ImportKind, KindOfImport> = {
     },
     resolve: async (rows, signal) => {
       const products = await productsByCode(rows.map((row) => row.cells.product_code ?? ''), signal)
-      const ids = [...products.values()].flatMap((product) => (product ? [product.id] : []))
+      const ids = [...products.values()].map((product) => product.id)
       const storages = new Map<number, Storage>()
       for (let at = 0; at < ids.length; at += 200) for (const [id, storage] of await storagesOf(ids.slice(at, at + 200), signal)) storages.set(id, storage)
       const expected = new Map([...storages].map(([id, storage]) => [id, storage.quantity]))

@@ -41,6 +41,13 @@ def test_code_is_unique_by_case(api):
     assert answer.json["errors"][0]["field"] == "product_code"
 
 
+def test_several_are_found_by_their_codes(api):
+    for code in ("K-1", "K-2", "k-2", "K-3"):
+        given_product(api, product_code=code)
+    found = api.get("/api/products?product_codes=K-2,%20K-3,nowhere").json
+    assert ({p["product_code"] for p in found["products"]}, found["total"]) == ({"K-2", "K-3"}, 2)
+
+
 def test_update_to_a_code_that_is_taken_is_refused_and_changes_nothing(api):
     given_product(api, product_code="A")
     other = given_product(api, product_code="B")
