@@ -8,7 +8,7 @@ from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError
 from common import services
 from common.breaker import FAILURES_TO_OPEN, DependencyUnavailableError, get_breaker
 from common.cache import EntityCache
-from common.services import Directory, ask_health, get_from
+from common.services import ATTEMPTS, Directory, ask_health, get_from
 
 
 class Lambda:
@@ -58,8 +58,8 @@ DIED = (0, {}, "FunctionError")
     [
         ((503, {"detail": "down"}), 1),
         ((500, {}), 1),
-        (DIED, 3),
-        (EndpointConnectionError(endpoint_url="x"), 3),
+        (DIED, ATTEMPTS),
+        (EndpointConnectionError(endpoint_url="x"), ATTEMPTS),
         (ConnectTimeoutError(endpoint_url="x"), 1),
     ],
 )

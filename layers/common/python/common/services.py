@@ -30,6 +30,8 @@ class _FunctionDiedError(_ServiceFailedError):
 # What another process answers a moment later: a function whose process died, and a Lambda that was not reached. Not what has
 # taken its time, nor a service that says it is unwell.
 _PASSES = (_FunctionDiedError, EndpointConnectionError, ConnectionClosedError)
+# How often a function that dies is asked before that counts as one failure.
+ATTEMPTS = 3
 
 
 def get_from(
@@ -52,8 +54,8 @@ def ask_health(service: str, plural: str) -> dict[str, Any]:
 
 
 def _invoke_healthy(service: str, route: str, path: Mapping[str, str], query: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
-    """Asked up to three times, as every route asked for here only reads. Counts once for the breaker."""
-    for attempt in stamina.retry_context(on=_PASSES, attempts=3, wait_initial=0.02, wait_jitter=0.1, wait_max=0.3, timeout=5):
+    """Asked up to ATTEMPTS times, as every route asked for here only reads. Counts once for the breaker."""
+    for attempt in stamina.retry_context(on=_PASSES, attempts=ATTEMPTS, wait_initial=0.02, wait_jitter=0.1, wait_max=0.3, timeout=5):
         with attempt:
             status, document = _invoke(service, route, path, query)
     if status >= 500:
