@@ -39,6 +39,7 @@ _LISTS = [
 _SEARCHED = _on("search_words", "SELECT", "INSERT", "UPDATE", "DELETE")
 _SEARCHES = _on("search_words", "SELECT")
 _TELLS = _on("outbox", "INSERT")
+_CACHED = _on("cache_doubts", "INSERT")
 _LISTENS = _on("processed_events", "INSERT")
 # How far its consumer is behind is part of a service's health.
 _LAG = [
@@ -54,9 +55,18 @@ GRANTS: Mapping[str, tuple[Grant, ...]] = {
         *_on("users", ("SELECT", "id", "role", "disabled_at", "token_generation")),
         *_on("revoked_tokens", ("SELECT", "token_id")),
     ),
-    "supplier": (*_on("suppliers", "SELECT", "INSERT", "UPDATE", "DELETE"), *_SEARCHED, *_LISTS, *_TELLS, *_KEYS),
-    "customer": (*_on("customers", "SELECT", "INSERT", "UPDATE", "DELETE"), *_SEARCHED, *_LISTS, *_TELLS, *_KEYS),
-    "product": (*_on("products", "SELECT", "INSERT", "UPDATE", "DELETE"), *_SEARCHED, *_LISTS, *_TELLS, *_LISTENS, *_LAG, *_KEYS),
+    "supplier": (*_on("suppliers", "SELECT", "INSERT", "UPDATE", "DELETE"), *_CACHED, *_SEARCHED, *_LISTS, *_TELLS, *_KEYS),
+    "customer": (*_on("customers", "SELECT", "INSERT", "UPDATE", "DELETE"), *_CACHED, *_SEARCHED, *_LISTS, *_TELLS, *_KEYS),
+    "product": (
+        *_on("products", "SELECT", "INSERT", "UPDATE", "DELETE"),
+        *_CACHED,
+        *_SEARCHED,
+        *_LISTS,
+        *_TELLS,
+        *_LISTENS,
+        *_LAG,
+        *_KEYS,
+    ),
     # The ledger is written and read, never changed.
     "inventory": (
         *_on("storages", "SELECT", "INSERT", "UPDATE"),
@@ -71,8 +81,8 @@ GRANTS: Mapping[str, tuple[Grant, ...]] = {
         *_LAG,
         *_KEYS,
     ),
-    "procurement": (*_on("procurements", "SELECT", "INSERT"), *_SEARCHES, *_LISTS, *_TELLS, *_LISTENS, *_LAG, *_KEYS),
-    "order": (*_on("orders", "SELECT", "INSERT", "UPDATE"), *_SEARCHES, *_LISTS, *_TELLS, *_LISTENS, *_LAG, *_KEYS),
+    "procurement": (*_on("procurements", "SELECT", "INSERT"), *_CACHED, *_SEARCHES, *_LISTS, *_TELLS, *_LISTENS, *_LAG, *_KEYS),
+    "order": (*_on("orders", "SELECT", "INSERT", "UPDATE"), *_CACHED, *_SEARCHES, *_LISTS, *_TELLS, *_LISTENS, *_LAG, *_KEYS),
     # What it replays, it hands back to the bridge.
     "system": (
         *_on("outbox", "SELECT", ("UPDATE", "delivered_at")),
@@ -88,6 +98,7 @@ GRANTS: Mapping[str, tuple[Grant, ...]] = {
         *_on("delivery_failures", "SELECT", "INSERT", "UPDATE", "DELETE"),
         *_on("idempotency_keys", "SELECT", "DELETE"),
         *_on("revoked_tokens", "SELECT", "DELETE"),
+        *_on("cache_doubts", "SELECT", "DELETE"),
         *_LISTS,
         # For the live events.
         *_on("stock_movements", "SELECT"),

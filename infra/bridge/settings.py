@@ -35,6 +35,9 @@ class BridgeSettings(BaseSettings):
     stable_seconds: float = 60.0
     stop_seconds: float = 10.0
 
+    # Looking for what Redis has yet to be told since it was away.
+    cache_repair_seconds: float = 0.5
+
     # Whether to run the server of live events (infra.live, which has settings of its own) as well.
     live_events: bool = False
 

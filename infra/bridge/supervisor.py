@@ -10,6 +10,7 @@ from typing import Any
 
 from common.observability import logger
 from common.topology import CONSUMERS
+from infra.bridge.cache_repair import CacheRepair
 from infra.bridge.child import Child, Command, child_command
 from infra.bridge.housekeeping import Housekeeping
 from infra.bridge.leadership import Leadership
@@ -40,6 +41,8 @@ class Supervisor:
         housekeeping = Housekeeping(self._settings)
         self._leadership.start()
         housekeeping.start()
+        repair = CacheRepair(self._settings)
+        repair.start()
         looked_at = time.monotonic()
         while not self._stopping:
             self._wait()
@@ -55,6 +58,7 @@ class Supervisor:
                 self._stop_children()
             self._report(now)
         housekeeping.close()
+        repair.close()
         self._stop_children()
         self._report(time.monotonic())
         self._leadership.close()

@@ -1,15 +1,17 @@
 """Redis stopped: everything answers, nobody waits for a time-out, and nothing stale is served when it is back."""
 
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 
 import pytest
 
 from common.redis_client import get_redis, guard_state
+from infra.bridge.cache_repair import repair
+from infra.bridge.database import close, connect
 from infra.stack import Ports, Stack
 from infra.stack.foreground import running
 from tests.factories import given_customer, given_order, given_procurement, given_product, party, product
-from tests.integration.services.conftest import begin_anew, undelivered
+from tests.integration.services.conftest import begin_anew, count, undelivered
 
 SECONDS_PER_REQUEST = 0.3
 
@@ -118,3 +120,52 @@ def test_consumers_work_without_redis(api, own_redis, deliver, stock_of):
     order = given_order(api, made, 3)
     deliver()
     assert api.get(f"/api/orders/{order['id']}").json["status"] == "confirmed"
+
+
+@contextmanager
+def read_only(client):
+    """As a replica whose master is not there, which answers what is asked and takes nothing new."""
+    client.execute_command("REPLICAOF", "127.0.0.1", "1")
+    try:
+        yield
+    finally:
+        client.execute_command("REPLICAOF", "NO", "ONE")
+
+
+def test_what_was_written_while_redis_took_nothing_is_put_right_by_the_bridge(api, own_redis, deliver):
+    made, customer = given_product(api, stock=40, price_sell=1), given_customer(api)
+    order = given_order(api, made, customer_id=customer["id"])
+    deliver()
+    assert api.get(f"/api/orders/{order['id']}").json["status"] == api.get("/api/orders").json["orders"][0]["status"] == "confirmed"
+    assert api.get(f"/api/products/{made['id']}").json["price_sell"] == 1
+    with read_only(get_redis()):
+        assert api.post(f"/api/orders/{order['id']}/cancel").status == 200
+        body = {name: made[name] for name in made if name not in ("id", "version", "supplier")}
+        assert api.put(f"/api/products/{made['id']}", body | {"price_sell": 2}).status == 200
+    begin_anew()
+
+    connection = connect()
+    try:
+        assert repair(connection) == 2
+        assert repair(connection) == 0
+    finally:
+        close(connection)
+
+    assert api.get(f"/api/orders/{order['id']}").json["status"] == "cancelled"
+    assert api.get("/api/orders").json["orders"][0]["status"] == "cancelled"
+    assert api.get(f"/api/products/{made['id']}").json["price_sell"] == 2
+
+
+def test_while_redis_is_away_nothing_is_told_and_nothing_forgotten(api, own_redis):
+    made = given_product(api)
+    own_redis.stop()
+    body = {name: made[name] for name in made if name not in ("id", "version", "supplier")}
+    assert api.put(f"/api/products/{made['id']}", body | {"price_sell": 2}).status == 200
+    connection = connect()
+    try:
+        assert repair(connection) == 0
+        assert count("cache_doubts") == 1
+        own_redis.start()
+        assert repair(connection) == 1
+    finally:
+        close(connection)

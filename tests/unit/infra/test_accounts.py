@@ -17,6 +17,7 @@ SHARED = {
     "dead_letters",
     "delivery_failures",
     "idempotency_keys",
+    "cache_doubts",
     "list_positions",
     "list_horizons",
     "search_words",

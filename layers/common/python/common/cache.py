@@ -12,12 +12,14 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from redis import Redis
-from sqlalchemy.orm import Session
+from sqlalchemy import BigInteger, String, insert
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from common.db import after_commit, before_commit
+from common.db import Base, UtcDateTime, after_commit, before_commit, utc_now
 from common.errors import UnavailableError
 from common.observability import logger
 from common.redis_client import call_script, failures, guard_state, interruptions, try_redis
@@ -43,6 +45,18 @@ end
 """
 
 Json = dict[str, Any]
+
+
+class CacheDoubt(Base):
+    """What a write changed while Redis was away, and with it may hold what was before: the bridge tells it once it is back."""
+
+    __tablename__ = "cache_doubts"
+
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    kind: Mapped[str] = mapped_column(String(20))
+    entity_id: Mapped[int]
+    version: Mapped[int]
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
 class Gone:
@@ -99,22 +113,40 @@ class EntityCache:
         self._follow(session, [(entity_id, version)], lambda: self.bury(entity_id, version))
 
     def _follow(self, session: Session, changed: Sequence[tuple[int, int]], tell: Callable[[], None]) -> None:
-        """Between commit and telling the process may die: what is in doubt since before the commit is then asked of the database."""
-        before_commit(session, lambda: self._doubt(changed))
+        """Between commit and telling the process may die: what is in doubt since before the commit is then asked of the database.
+
+        Where Redis cannot be told so, the doubt is a part of the commit, for the bridge to tell.
+        """
+
+        def doubt() -> None:
+            if not self.doubt(changed):
+                now = utc_now()
+                rows = [{"kind": self.kind, "entity_id": i, "version": version, "created_at": now} for i, version in changed]
+                session.execute(insert(CacheDoubt), rows)
+
+        before_commit(session, doubt)
         after_commit(session, tell)
         after_commit(session, self.void_lists)
 
-    def _doubt(self, changed: Sequence[tuple[int, int]]) -> None:
+    def doubt(self, changed: Sequence[tuple[int, int]], *, insist: bool = False) -> bool:
+        """Have entities (id, version) and lists asked of the database for a while. False when Redis could not be told."""
         # Under the version that is about to be, so that no reader puts the former one back.
-        self._put([(entity_id, version, _IN_DOUBT) for entity_id, version in changed], insist=False, seconds=_DOUBT_SECONDS)
-        try_redis(lambda client: client.set(lists_key(self.kind), _IN_DOUBT, ex=_DOUBT_SECONDS), None)
+        entries = [(entity_id, version, _IN_DOUBT) for entity_id, version in changed]
+        if not self._put(entries, insist=insist, seconds=_DOUBT_SECONDS):
+            return False
+        return bool(try_redis(lambda client: client.set(lists_key(self.kind), _IN_DOUBT, ex=_DOUBT_SECONDS), None, insist=insist))
 
-    def _put(self, entries: list[tuple[int, int, str]], *, insist: bool, seconds: int | None = None) -> None:
+    def _put(self, entries: list[tuple[int, int, str]], *, insist: bool, seconds: int | None = None) -> bool:
         if not entries:
-            return
+            return True
         keys = [self.key(entity_id) for entity_id, _, _ in entries]
         arguments = [seconds or self.seconds, *(part for _, version, value in entries for part in (version, value))]
-        try_redis(lambda client: call_script(client, _PUT_IF_NOT_OLDER, keys, arguments), None, insist=insist)
+
+        def put(client: Redis) -> bool:
+            call_script(client, _PUT_IF_NOT_OLDER, keys, arguments)
+            return True
+
+        return try_redis(put, otherwise=False, insist=insist)
 
     def void_lists(self) -> None:
         """Make every cached list of this kind void."""
