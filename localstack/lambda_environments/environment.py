@@ -154,14 +154,14 @@ class ExecutionEnvironment:
         assert self._parked is not None
         connection, self._parked = self._parked, None
         self.state = State.BUSY
-        invocation = pending.invocation
-        self._output.drain()
+        invocation, seconds = pending.invocation, self.spec.timeout_seconds
+        self._output.drain()  # what was written since the last one is none of this one's
+        started = time.perf_counter()
+        connection.send_invocation(invocation, int((time.time() + seconds) * 1000))
         self._output.flush_partial()
         self._output.begin_tail()
         self._output.write(f"START RequestId: {invocation.request_id} Version: {self.spec.version}")
-        timer = self._loop.call_later(self.spec.timeout_seconds, self._timed_out)
-        self._in_hand = _InHand(pending, connection, time.perf_counter(), timer)
-        connection.send_invocation(invocation, int((time.time() + self.spec.timeout_seconds) * 1000))
+        self._in_hand = _InHand(pending, connection, started, self._loop.call_later(seconds, self._timed_out))
 
     def kill(self) -> None:
         """End the process; what it had in hand is answered when the end is seen."""
@@ -195,20 +195,15 @@ class ExecutionEnvironment:
             self.idle_since = time.monotonic()
             self._owner.environment_idle(self)
 
-    def response_posted(self, request_id: str, payload: bytes) -> bool:
-        if not self._awaits(request_id):
-            return False
-        if len(payload) > outcomes.RESPONSE_LIMIT_BYTES:
+    def awaits(self, request_id: str) -> bool:
+        hand = self._in_hand
+        return hand is not None and not hand.answered and hand.pending.invocation.request_id == request_id
+
+    def answered_with(self, payload: bytes, *, failed: bool) -> None:
+        if not failed and len(payload) > outcomes.RESPONSE_LIMIT_BYTES:
             self._finish(outcomes.response_too_large(), failed=True)
         else:
-            self._finish(payload, failed=False)
-        return True
-
-    def error_posted(self, request_id: str, payload: bytes) -> bool:
-        if not self._awaits(request_id):
-            return False
-        self._finish(payload, failed=True)
-        return True
+            self._finish(payload, failed=failed)
 
     def init_error_posted(self, payload: bytes) -> None:
         if self.state is State.STARTING:
@@ -362,26 +357,31 @@ class ExecutionEnvironment:
 
     # results
 
-    def _awaits(self, request_id: str) -> bool:
-        hand = self._in_hand
-        return hand is not None and not hand.answered and hand.pending.invocation.request_id == request_id
-
     def _finish(self, payload: bytes, *, failed: bool) -> None:
-        """Answer who waits; everything the log needs follows the answer."""
+        """Answer who waits, then write what belongs into the log; the other way round for who wants its end with the answer."""
         hand = self._in_hand
         assert hand is not None
         hand.answered = True
         duration = (time.perf_counter() - hand.started) * 1000
         cold = self.invocations == 0
         self.invocations += 1
-        request_id = hand.pending.invocation.request_id
+        invocation = hand.pending.invocation
+        tail: tuple[str, ...] = ()
+        if invocation.wants_log:
+            self._close_log(invocation.request_id, duration, cold=cold)
+            tail = self._output.tail()
+        error = "Unhandled" if failed else None
+        result = InvocationResult(invocation.request_id, payload, error, self.id, cold, duration, tail)
+        self._owner.completed(self, hand.pending, result)
+        if not invocation.wants_log:
+            self._close_log(invocation.request_id, duration, cold=cold)
+        self.deliver_logs()
+
+    def _close_log(self, request_id: str, duration: float, *, cold: bool) -> None:
         self._output.drain()
         self._output.flush_partial()
         self._output.write(f"END RequestId: {request_id}")
         self._output.write(self._report(request_id, duration, cold=cold))
-        result = InvocationResult(request_id, payload, "Unhandled" if failed else None, self.id, cold, duration, self._output.tail())
-        self._owner.completed(self, hand.pending, result)
-        self._loop.call_soon(self.deliver_logs)
 
     def _report(self, request_id: str, duration_ms: float, *, cold: bool) -> str:
         used = self.max_rss // (1024 * 1024)

@@ -48,6 +48,8 @@ class Invocation:
     trace_id: str = ""
     client_context: str = ""
     """JSON, as the runtime hands it to the function; empty when the caller sent none."""
+    wants_log: bool = True
+    """Whether the answer is to bring the end of the log, for which it then waits."""
 
 
 @dataclass(frozen=True, slots=True)

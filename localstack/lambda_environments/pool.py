@@ -185,9 +185,11 @@ class EnvironmentPool:
 
     def environment_idle(self, environment: ExecutionEnvironment) -> None:
         slot = self._slots[environment.spec.identity]
-        slot.starting = sum(each.state is State.STARTING for each in slot.environments)
+        if slot.starting:
+            slot.starting = sum(each.state is State.STARTING for each in slot.environments)
         slot.idle.append(environment)
-        self._tell(slot, None)
+        if slot.expecting:
+            self._tell(slot, None)
         self._dispatch(slot)
         if slot.retired and environment.state is State.IDLE:
             self._kill_idle(slot, environment)

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 import httptools
 
+from lambda_environments.sending import send_now
+
 if TYPE_CHECKING:
     from lambda_environments.model import Invocation
 
@@ -25,11 +27,13 @@ class RuntimeSession(Protocol):
 
     def next_requested(self, connection: RuntimeApiConnection) -> None: ...
 
-    def response_posted(self, request_id: str, payload: bytes) -> bool:
-        """False when that invocation is not in progress here."""
+    def awaits(self, request_id: str) -> bool:
+        """Whether that invocation is in progress here."""
         ...
 
-    def error_posted(self, request_id: str, payload: bytes) -> bool: ...
+    def answered_with(self, payload: bytes, *, failed: bool) -> None:
+        """The invocation in progress has its response, or its error."""
+        ...
 
     def init_error_posted(self, payload: bytes) -> None: ...
 
@@ -54,12 +58,15 @@ class RuntimeApiConnection(asyncio.Protocol):
         self._session = session
         self._parser = httptools.HttpRequestParser(self)
         self._transport: asyncio.Transport | None = None
+        self._descriptor = -1
         self._url = b""
         self._body: list[bytes] = []
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # uvloop's are no subclass of it
-        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection = transport.get_extra_info("socket")
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._descriptor = connection.fileno()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The kernel resets a connection that is closed with data unread, and ends it properly otherwise; what was sent after the
@@ -126,15 +133,14 @@ class RuntimeApiConnection(asyncio.Protocol):
             self._write(_problem(b"404 Not Found", "NotFound", "no such operation of the Runtime API"))
 
     def _answer_posted(self, request_id: str, action: bytes, payload: bytes) -> None:
-        actions = {b"response": self._session.response_posted, b"error": self._session.error_posted}
-        handle = actions.get(action)
-        if handle is None:
+        if action not in (b"response", b"error"):
             self._write(_problem(b"404 Not Found", "NotFound", "no such operation of the Runtime API"))
-        elif handle(request_id, payload):
-            self._write(ACCEPTED)
+        elif self._session.awaits(request_id):
+            self._write(ACCEPTED)  # it goes on while the answer is passed on
+            self._session.answered_with(payload, failed=action == b"error")
         else:
             self._write(_problem(b"400 Bad Request", "InvalidRequestID", "this invocation is not in progress here"))
 
     def _write(self, data: bytes) -> None:
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.write(data)
+        if self._transport is not None:
+            send_now(self._transport, self._descriptor, data)

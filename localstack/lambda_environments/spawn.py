@@ -60,6 +60,8 @@ class EnvironmentProcess:
         self.why_not = why_not
         """Why it has imported the function itself, where a fork of its template was wanted."""
         self._pidfd = os.pidfd_open(pid)
+        self._end = select.poll()
+        self._end.register(self._pidfd, select.POLLIN)
         self._reaped = False
 
     def fileno(self) -> int:
@@ -67,9 +69,7 @@ class EnvironmentProcess:
         return self._pidfd
 
     def alive(self) -> bool:
-        poll = select.poll()
-        poll.register(self._pidfd, select.POLLIN)
-        return not poll.poll(0)
+        return not self._end.poll(0)
 
     def kill(self) -> None:
         """SIGKILL to the process and everything it started."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 from datetime import UTC, datetime
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from localstack.aws.api.lambda_ import InvocationType
@@ -27,26 +28,38 @@ class FunctionNotFoundError(LookupError):
 
 def version_manager(function_arn: str) -> LambdaVersionManager:
     """Whoever runs the version that the ARN means now; an alias with weights draws one."""
-    match = FUNCTION_ARN.fullmatch(function_arn)
-    if match is None:
-        raise FunctionNotFoundError(function_arn)
-    region, account, name, qualifier = match.group("region", "account", "name", "qualifier")
-    function = lambda_stores[account][region].functions.get(name)
-    if function is None:
-        raise FunctionNotFoundError(function_arn)
-    qualifier = qualifier or "$LATEST"
-    if qualifier_is_alias(qualifier):
-        qualifier = _aliased(function, qualifier, function_arn)
-    manager = _lambda_service().lambda_running_versions.get(qualified_lambda_arn(name, qualifier, account, region))
+    qualified_arn = _version_arn(function_arn) or _aliased(function_arn)
+    manager = _provider().lambda_service.lambda_running_versions.get(qualified_arn)
     if manager is None:
         raise FunctionNotFoundError(function_arn)
     return manager
 
 
-def _aliased(function: Any, name: str, function_arn: str) -> str:
-    alias = function.aliases.get(name)
+@lru_cache(maxsize=4096)
+def _version_arn(function_arn: str) -> str | None:
+    """The ARN of the version it names; None where an alias decides, each time anew."""
+    region, account, name, qualifier = _parts(function_arn)
+    return None if qualifier_is_alias(qualifier) else str(qualified_lambda_arn(name, qualifier, account, region))
+
+
+def _parts(function_arn: str) -> tuple[str, str, str, str]:
+    match = FUNCTION_ARN.fullmatch(function_arn)
+    if match is None:
+        raise FunctionNotFoundError(function_arn)
+    region, account, name, qualifier = match.group("region", "account", "name", "qualifier")
+    return region, account, name, qualifier or "$LATEST"
+
+
+def _aliased(function_arn: str) -> str:
+    region, account, name, qualifier = _parts(function_arn)
+    function = lambda_stores[account][region].functions.get(name)
+    alias = function.aliases.get(qualifier) if function is not None else None
     if alias is None:
         raise FunctionNotFoundError(function_arn)
+    return str(qualified_lambda_arn(name, _drawn(alias), account, region))
+
+
+def _drawn(alias: Any) -> str:
     if alias.routing_configuration:
         version, weight = next(iter(alias.routing_configuration.version_weights.items()))
         if random.random() < weight:  # noqa: S311 (a traffic split)
@@ -54,14 +67,15 @@ def _aliased(function: Any, name: str, function_arn: str) -> str:
     return str(alias.function_version)
 
 
-def _lambda_service() -> Any:
-    return SERVICE_PLUGINS.require("lambda")._provider.lambda_service  # noqa: SLF001 (LocalStack offers no other way to a provider)
+@cache
+def _provider() -> Any:
+    return SERVICE_PLUGINS.require("lambda")._provider  # noqa: SLF001 (LocalStack offers no other way to a provider)
 
 
 def stop_event_pollers() -> None:
     """Tell the pollers of asynchronous invocations to end, all at once: LocalStack waits up to 2 s for each, a few at a time."""
     if SERVICE_PLUGINS.is_running("lambda"):
-        for manager in list(_lambda_service().event_managers.values()):
+        for manager in list(_provider().lambda_service.event_managers.values()):
             if manager.poller is not None:
                 manager.poller._shutdown_event.set()  # noqa: SLF001 (its `stop` waits)
 

@@ -13,6 +13,7 @@ import base64
 import binascii
 import logging
 from concurrent.futures import Future
+from functools import partial
 from typing import TYPE_CHECKING
 
 from localstack.aws.api.lambda_ import ProvisionedConcurrencyStatusEnum, State, StateReasonCode, TooManyRequestsException
@@ -25,10 +26,11 @@ from localstack.services.lambda_.invocation.lambda_models import (
 from localstack.services.lambda_.invocation.version_manager import LambdaVersionManager
 
 from lambda_environments import FunctionSpec, Invocation, PoolSaturatedError
+from localstack import config
 from localstack_process_runtime.runtime import get_runtime
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
+    from collections.abc import Callable
 
     from localstack.services.lambda_.invocation.lambda_models import Invocation as LocalStackInvocation
 
@@ -76,10 +78,21 @@ class PooledVersionManager(LambdaVersionManager):  # type: ignore[misc] # LocalS
         done.set_result(None)
         return done
 
-    def lease(self) -> AbstractContextManager[object]:
-        """The right to run one more. Entering it raises TooManyRequestsException beyond the function's concurrency."""
-        lease: AbstractContextManager[object] = self.counting_service.get_invocation_lease(self.function, self.function_version)
-        return lease
+    def lease(self) -> Callable[[], None]:
+        """Take the right to run one more; gives what gives it back. Raises TooManyRequestsException beyond the function's concurrency."""
+        function, version = self.function, self.function_version.id
+        tracker = self.counting_service.on_demand_concurrency_trackers.get((version.account, version.region))
+        reserved = function.reserved_concurrent_executions is not None or function.provisioned_concurrency_configs
+        if tracker is not None and not reserved:
+            with tracker.lock:
+                # As many as no setting can take away from functions without one: no need to add up what all the others have.
+                if sum(tracker.concurrent_executions.values()) < config.LAMBDA_LIMITS_MINIMUM_UNRESERVED_CONCURRENCY:
+                    scope = version.unqualified_arn()
+                    tracker.increment(scope)
+                    return partial(tracker.atomic_decrement, scope)
+        lease = self.counting_service.get_invocation_lease(function, self.function_version)
+        lease.__enter__()
+        return partial(lease.__exit__, None, None, None)
 
     def invoke(self, *, invocation: LocalStackInvocation) -> InvocationResult:
         return self.run(invocation)
@@ -89,11 +102,13 @@ class PooledVersionManager(LambdaVersionManager):  # type: ignore[misc] # LocalS
         if len(invocation.payload) > REQUEST_LIMIT_BYTES:
             size = f"{len(invocation.payload)} byte payload is too large"
             raise RequestEntityTooLargeException(f"{size} for the RequestResponse invocation type (limit {REQUEST_LIMIT_BYTES} bytes)")
-        with self.lease():
-            try:
-                result = get_runtime().pool.invoke(self.spec, _for_pool(invocation), timeout_seconds)
-            except PoolSaturatedError as error:
-                raise TooManyRequestsException(str(error), Reason="ConcurrentInvocationLimitExceeded", Type="User") from error
+        give_back = self.lease()
+        try:
+            result = get_runtime().pool.invoke(self.spec, _for_pool(invocation), timeout_seconds)
+        except PoolSaturatedError as error:
+            raise TooManyRequestsException(str(error), Reason="ConcurrentInvocationLimitExceeded", Type="User") from error
+        finally:
+            give_back()
         return InvocationResult(
             request_id=result.request_id,
             payload=result.payload,

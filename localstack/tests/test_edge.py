@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import http.client
+import json
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from api import AUTHORIZER, ECHO, Api
+
+from localstack_process_runtime.edge.events import _any_response_of, _encode, _plain_response_of
 
 if TYPE_CHECKING:
     from stack import LocalStack
@@ -59,3 +64,52 @@ def test_a_redeploy_is_followed_and_another_api_is_not(localstack: LocalStack, e
     assert localstack.request("GET", "/later").status == 200
     localstack.client("apigateway").delete_rest_api(restApiId=again.id)
     assert localstack.request("GET", "/api/products/1", Authorization="ada").status == 200
+
+
+@pytest.mark.parametrize(("path", "headers"), [("/nothing", {}), ("/api/products/1", {}), ("/api/products/1", {"Authorization": "ada"})])
+def test_an_answer_says_each_thing_about_itself_once(localstack: LocalStack, edge: Api, path: str, headers: dict[str, str]):
+    connection = http.client.HTTPConnection("127.0.0.1", localstack.edge_port)
+    connection.request("GET", path, headers=headers)
+    names = [name.lower() for name, _ in connection.getresponse().getheaders()]
+    connection.close()
+    assert sorted(names) == sorted(set(names))
+
+
+PLAIN = {"statusCode": 201, "headers": {"X-One": "1", "Content-Type": "text/plain"}, "multiValueHeaders": {}, "body": "añ😀"}
+
+
+@pytest.mark.parametrize("answer", [PLAIN, PLAIN | {"headers": {}}, PLAIN | {"body": ""}, PLAIN | {"isBase64Encoded": False}])
+def test_plain_answers_are_read_as_all_others_are(answer: dict[str, Any]):
+    api = SimpleNamespace(binary_media_types=[])
+    payload = json.dumps(answer).encode()
+    status, headers, body = _any_response_of(api, None, payload)
+    found = _plain_response_of(payload)
+    assert found is not None
+    assert (found[0], sorted(found[1]), found[2]) == (status, sorted(headers), body)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"statusCode": "200"},
+        {"statusCode": None},
+        {"statusCode": True},
+        {"body": None},
+        {"body": 1},
+        {"headers": None},
+        {"headers": {"X": True}},
+        {"headers": {"X": "a\r\nY: b"}},
+        {"headers": {"x": "1", "X": "2"}},
+        {"headers": {"Content-Length": "3"}},
+        {"headers": {"Transfer-Encoding": "chunked"}},
+        {"multiValueHeaders": {"X": ["1", "2"]}},
+        {"isBase64Encoded": True},
+        {"unknown": 1},
+    ],
+)
+def test_what_is_not_plain_is_left_to_the_rules_for_all(change: dict[str, Any]):
+    assert _plain_response_of(json.dumps(PLAIN | change).encode()) is None
+
+
+def test_text_that_utf8_cannot_say_reaches_the_function():
+    assert json.loads(_encode({"path": "\udc80", "n": 1})) == {"path": "\udc80", "n": 1}

@@ -7,10 +7,14 @@ import json
 import os
 import signal
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 import pytest
 from botocore.exceptions import ClientError
 from stack import ROLE, LocalStack, archive, eventually
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 ECHO = """
     import os, time
@@ -244,6 +248,23 @@ def test_reserved_concurrency_throttles_and_zero_stops_a_function(localstack: Lo
     localstack.client("lambda").put_function_concurrency(FunctionName="reserved", ReservedConcurrentExecutions=0)
     with pytest.raises(ClientError, match="TooManyRequestsException"):
         localstack.invoke("reserved")
+
+
+def test_beyond_the_accounts_concurrency_invocations_are_refused(tmp_path: Path):
+    stack = LocalStack(tmp_path, LAMBDA_LIMITS_CONCURRENT_EXECUTIONS="3", LAMBDA_LIMITS_MINIMUM_UNRESERVED_CONCURRENCY="2")
+    stack.wait()
+    try:
+        for name in ("one", "other"):
+            stack.create_function(name, "import time\nhandler = lambda event, context: time.sleep(event)")
+        with ThreadPoolExecutor(4) as clients:
+            slow = [clients.submit(stack.invoke, name, 3) for name in ("one", "one", "other")]
+            eventually(lambda: sum(each["state"] == "busy" for each in stack.environments()) == 3, "three at work")
+            with pytest.raises(ClientError, match="TooManyRequestsException"):
+                stack.invoke("other", 0)
+            assert [each.result()[0] for each in slow] == [None, None, None]
+        stack.invoke("other", 0)
+    finally:
+        stack.stop()
 
 
 def test_a_payload_over_6_mb_is_refused(localstack: LocalStack, echo: str):

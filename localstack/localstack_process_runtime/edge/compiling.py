@@ -15,10 +15,13 @@ from localstack.services.apigateway.next_gen.execute_api.helpers import (
 from localstack.services.apigateway.next_gen.execute_api.moto_helpers import get_stage_configuration
 
 from localstack_process_runtime.edge.routing import Router
+from localstack_process_runtime.gateway.authorizers import time_to_live
 from localstack_process_runtime.gateway.lambda_integration import DEFAULT_TIMEOUT_MS
 from localstack_process_runtime.gateway.throttling import method_limit
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from localstack.services.apigateway.models import RestApiDeployment
 
     from localstack_process_runtime.edge.http import Header
@@ -50,6 +53,8 @@ class Route:
     timeout_seconds: float
     authorizer: dict[str, Any] | None
     authorizer_arn: str
+    seconds_granted: int
+    """For how long the authorizer's answers are kept."""
     token_header: str | None
     """In lower case, the header that alone identifies the caller to a TOKEN authorizer."""
     validates: bool
@@ -93,10 +98,9 @@ def deployed_stage(api_name: str, stage_name: str) -> tuple[str, str] | None:
     return None
 
 
-def deployment_of(api_id: str, stage: str) -> str | None:
-    """The id of what is deployed there now."""
-    store = apigateway_stores[DEFAULT_AWS_ACCOUNT_ID][AWS_REGION_US_EAST_1]
-    found: str | None = store.active_deployments.get(api_id, {}).get(stage)
+def stages_of(api_id: str) -> Mapping[str, str]:
+    """The id of what is deployed at each stage: LocalStack's own table, which changes with every deployment."""
+    found: Mapping[str, str] = apigateway_stores[DEFAULT_AWS_ACCOUNT_ID][AWS_REGION_US_EAST_1].active_deployments.get(api_id, {})
     return found
 
 
@@ -150,6 +154,7 @@ def _route(api: CompiledApi, resource: dict[str, Any], name: str, method: dict[s
         timeout_seconds=int(integration.get("timeoutInMillis") or DEFAULT_TIMEOUT_MS) / 1000,
         authorizer=authorizer,
         authorizer_arn=_arn_in(authorizer["authorizerUri"]) if authorizer else "",
+        seconds_granted=time_to_live(authorizer) if authorizer else 0,
         token_header=_token_header(authorizer),
         validates=bool((method.get("requestValidatorId") or "").strip()),
         is_constant=_is_constant(method, integration),

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
+import orjson
 from localstack.services.apigateway.next_gen.execute_api.gateway_response import InternalServerError
 from localstack.services.apigateway.next_gen.execute_api.handlers.method_response import REMAPPED_FROM_INTEGRATION_RESPONSE_COMMON
 from localstack.services.apigateway.next_gen.execute_api.handlers.parse import InvocationRequestParser
@@ -34,8 +35,9 @@ _DROPPED = frozenset(
 )
 _CAPITALIZED = {"authorization": "Authorization", "user-agent": "User-Agent"}
 _REMAPPED = frozenset(name.lower() for name in REMAPPED_FROM_INTEGRATION_RESPONSE_COMMON)
+_NOT_PLAIN = _REMAPPED | {"transfer-encoding"}
 _PROXY = InProcessProxyIntegration()
-_ENCODE = json.JSONEncoder(separators=(",", ":")).encode
+_PLAIN = frozenset({"statusCode", "headers", "multiValueHeaders", "body", "isBase64Encoded"})
 _RANDOM = random.getrandbits  # ids tell requests apart and keep no secret, so they need no call of the kernel each
 _epoch_second = 0
 _request_time = ""
@@ -165,11 +167,45 @@ def event_of(exchange: Exchange, port: str) -> bytes:
         "path": exchange.path,
         "resource": exchange.route.resource["path"],
     }
-    return _ENCODE(event).encode()
+    return _encode(event)
+
+
+def _encode(event: dict[str, Any]) -> bytes:
+    try:
+        encoded: bytes = orjson.dumps(event)
+    except orjson.JSONEncodeError:  # half of a surrogate pair, which JSON's escapes can say and UTF-8 cannot
+        encoded = json.dumps(event, separators=(",", ":")).encode()
+    return encoded
 
 
 def response_of(api: CompiledApi, accept: str | None, payload: bytes) -> tuple[int, list[Header], bytes]:
     """Status, headers and body of what a function returned. Raises as LocalStack's integration does what it refuses."""
+    return _plain_response_of(payload) or _any_response_of(api, accept, payload)
+
+
+def _plain_response_of(payload: bytes) -> tuple[int, list[Header], bytes] | None:
+    """What nearly all functions return: a status, headers with one text each, a text. None for everything else."""
+    try:
+        answer = orjson.loads(payload)
+    except orjson.JSONDecodeError:
+        return None
+    if type(answer) is not dict or not answer.keys() <= _PLAIN or answer.get("multiValueHeaders") or answer.get("isBase64Encoded"):
+        return None
+    status, body, given = answer.get("statusCode"), answer.get("body"), answer.get("headers")
+    if type(status) is not int or not status or type(body) is not str or type(given) is not dict:
+        return None
+    names = {name.lower() for name in given}
+    if len(names) < len(given) or names & _NOT_PLAIN:
+        return None
+    if any(type(value) is not str or "\r" in value or "\n" in value for value in given.values()):
+        return None
+    headers = list(given.items())
+    if "content-type" not in names:
+        headers.insert(0, ("Content-Type", "application/json"))
+    return status, headers, body.encode()
+
+
+def _any_response_of(api: CompiledApi, accept: str | None, payload: bytes) -> tuple[int, list[Header], bytes]:
     answer = _PROXY.parse_lambda_response(payload)
     merged = _PROXY._merge_lambda_response_headers(answer)  # noqa: SLF001 (one rule for both ways in)
     as_binary = bool(accept) and mime_type_matches_binary_media_types(accept, api.binary_media_types)

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 import httptools
 
+from lambda_environments.sending import send_now
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -81,6 +83,7 @@ class HttpConnection(asyncio.Protocol):
         self._server = server
         self._parser = httptools.HttpRequestParser(self)
         self._transport: asyncio.Transport | None = None
+        self._descriptor = -1
         self._client = ""
         self._target = b""
         self._headers: list[Header] = []
@@ -94,7 +97,9 @@ class HttpConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # uvloop's are no subclass of it
-        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection = transport.get_extra_info("socket")
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._descriptor = connection.fileno()
         self._client = str(transport.get_extra_info("peername")[0])
         self.deadline = self._server.now() + REQUEST_SECONDS
         self._server.connections.add(self)
@@ -200,7 +205,7 @@ class HttpConnection(asyncio.Protocol):
         lines.append(b"Connection: keep-alive\r\n\r\n" if self._keep else b"Connection: close\r\n\r\n")
         if not without_body:
             lines.append(body)
-        self._transport.write(b"".join(lines))
+        send_now(self._transport, self._descriptor, b"".join(lines))
         self._server.answered()
         if not self._keep:
             self._transport.close()

@@ -40,7 +40,7 @@ from localstack_process_runtime.edge.compiling import (
     compile_api,
     configuration_of,
     deployed_stage,
-    deployment_of,
+    stages_of,
 )
 from localstack_process_runtime.edge.events import context_variables, event_of, grouped, new_id, query_of, response_of, short_id, trace_id
 from localstack_process_runtime.edge.passing_on import PassingOn, root_path
@@ -51,7 +51,6 @@ from localstack_process_runtime.gateway.authorizers import (
     grant_of,
     identity_of,
     method_arn,
-    time_to_live,
 )
 from localstack_process_runtime.gateway.gateway_responses import GatewayResponseHandler
 from localstack_process_runtime.gateway.lambda_integration import FAILED
@@ -60,7 +59,7 @@ from localstack_process_runtime.gateway.throttling import method_limit
 from localstack_process_runtime.version_manager import REQUEST_LIMIT_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from concurrent.futures import Executor, Future
 
     from lambda_environments import EnvironmentPool
@@ -92,6 +91,8 @@ class DataPlane:
         self._passing_on = passing_on
         self._threads = threads
         self._api: CompiledApi | None = None
+        self._stages: Mapping[str, str] = {}
+        """What is deployed at each of its stages, as LocalStack's store goes on telling."""
         self._stale = True
         self._look_again_at = 0.0
         self._closing = False
@@ -129,15 +130,17 @@ class DataPlane:
 
     def _current(self) -> CompiledApi | None:
         api = self._api
-        if not self._stale and api is not None and deployment_of(api.api_id, api.stage) == api.deployment_id:
+        if not self._stale and api is not None and self._stages.get(api.stage) == api.deployment_id:
             if self.loop.time() < self._look_again_at:
                 return api
+            self._stages = stages_of(api.api_id)
             if self._wanted() == (api.api_id, api.stage) and configuration_of(api.api_id, api.stage) == api.stage_configuration:
                 self._look_again_at = self.loop.time() + LOOK_AGAIN_SECONDS
                 return api
         self._stale = False  # before looking: what changes meanwhile is looked at again
         wanted = self._wanted()
         self._api = compile_api(*wanted) if wanted else None
+        self._stages = stages_of(self._api.api_id) if self._api else {}
         self._look_again_at = self.loop.time() + LOOK_AGAIN_SECONDS
         return self._api
 
@@ -225,7 +228,7 @@ class Exchange:
         if authorizer is None:
             LOG.warning("method %s %s names an authorizer that does not exist", self.path, self.request.method)
             raise AuthorizerConfigurationError
-        ttl = time_to_live(authorizer)
+        ttl = route.seconds_granted
         identity = self._token(route, authorizer) if route.token_header else identity_of(authorizer, self._context())
         key = (self.api.api_id, self.api.stage, self.api.deployment_id, authorizer["id"], *identity)
         grant = self.plane.grants.get(key) if ttl > 0 else None
@@ -290,15 +293,14 @@ class Exchange:
         """Have the pool run a function. Raises FunctionNotFoundError; `refused` where Lambda would not take it."""
         manager = functions.version_manager(arn)
         try:
-            lease = manager.lease()
-            lease.__enter__()
+            give_back = manager.lease()
         except ServiceException as error:
             LOG.warning("%s could not be invoked: %s", arn, error)
             raise refused from error
-        waiter = _Waiter(self, then, lease, refused)
-        if seconds is not None:
+        waiter = _Waiter(self, then, give_back, refused)
+        self.plane.pool.submit(manager.spec, Invocation(event, new_id(), arn, self.trace, wants_log=False), waiter)
+        if seconds is not None and not waiter.done():
             waiter.timer = self.plane.loop.call_later(seconds, waiter.too_late)
-        self.plane.pool.submit(manager.spec, Invocation(event, new_id(), arn, self.trace), waiter)
 
     def _refuse(self, error: BaseException) -> None:
         if not isinstance(error, BaseGatewayException):
@@ -307,7 +309,8 @@ class Exchange:
         context = self._context()
         _RESPONSES.set_error_context(error, context)
         response = _RESPONSES.create_exception_response(error, context)
-        self._reply(response.status_code, [*response.headers, *self._ids()], response.get_data())
+        headers = [(name, value) for name, value in response.headers if name.lower() != "content-length"]  # the connection tells it
+        self._reply(response.status_code, [*headers, *self._ids()], response.get_data())
 
     def _context(self) -> RestApiInvocationContext:
         """The request as LocalStack's handlers see it."""
@@ -360,12 +363,14 @@ def _failed(status: int) -> BaseGatewayException:
 class _Waiter:
     """Waits for a function's result in the pool's sense, and goes on with the exchange."""
 
-    __slots__ = ("_done", "_exchange", "_lease", "_refused", "_then", "timer")
+    __slots__ = ("_done", "_exchange", "_give_back", "_refused", "_then", "timer")
 
-    def __init__(self, exchange: Exchange, then: Callable[[InvocationResult], None], lease: Any, refused: BaseGatewayException) -> None:
+    def __init__(
+        self, exchange: Exchange, then: Callable[[InvocationResult], None], give_back: Callable[[], None], refused: BaseGatewayException
+    ) -> None:
         self._exchange = exchange
         self._then = then
-        self._lease = lease
+        self._give_back = give_back
         self._refused = refused
         self._done = False
         self.timer: asyncio.TimerHandle | None = None
@@ -393,4 +398,4 @@ class _Waiter:
         self._done = True
         if self.timer is not None:
             self.timer.cancel()
-        self._lease.__exit__(None, None, None)
+        self._give_back()
