@@ -12,8 +12,10 @@ if TYPE_CHECKING:
     from lambda_environments import LogBatch, LogEvent
 
 LOG = logging.getLogger(__name__)
-BATCH_EVENTS = 10_000  # https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutLogEvents.html
-BATCH_BYTES = 1_000_000
+BATCH_EVENTS = 200
+"""The API takes 10,000, but whoever writes them holds the interpreter meanwhile."""
+BATCH_BYTES = 1_000_000  # https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutLogEvents.html
+REST_SECONDS = 0.001
 KEPT_EVENTS = 1_000
 """Of one stream: LocalStack keeps them in memory, nearly 1 kB each, and would for ever."""
 KEPT_STREAMS = 20
@@ -77,6 +79,7 @@ class LogWriter:
             else:
                 # By the API, each event would be written as JSON and read again under the lock of the interpreter that answers requests.
                 _streams(backend, group)[name].put_log_events(batch)
+            self._closing.wait(REST_SECONDS)
         kept = _streams(backend, group)[name].events
         del kept[: max(0, len(kept) - KEPT_EVENTS)]
 

@@ -42,7 +42,9 @@ def configure() -> None:
 def start() -> None:
     from localstack_process_runtime import introspection, stack_updates  # noqa: PLC0415
     from localstack_process_runtime.gateway import install  # noqa: PLC0415
+    from localstack_process_runtime.pauses import ShortCollections  # noqa: PLC0415
 
+    ShortCollections().install()
     introspection.register()
     stack_updates.install()
     if (state := kept_state()) is not None:
