@@ -14,7 +14,7 @@ from common.operations import Listing
 app = ServiceApp("auth")
 
 
-@app.route("/api/auth/register", methods=["POST"], public=True, body=RegistrationIn, creates=UserOut)
+@app.route("/api/auth/register", methods=["POST"], public=True, body=RegistrationIn, creates=UserOut, refuses=[409])
 def register() -> Response:
     new = app.body(RegistrationIn)
     service.REGISTRATIONS.take(app.address)
@@ -25,7 +25,7 @@ def register() -> Response:
         return app.create(lambda session: service.register(session, new, password_hash), fingerprint=fingerprint)
 
 
-@app.route("/api/auth/login", methods=["POST"], public=True, body=LoginIn, answers=Session)
+@app.route("/api/auth/login", methods=["POST"], public=True, body=LoginIn, answers=Session, refuses=[401, 403])
 def login() -> dict[str, Any]:
     return service.login(app.body(LoginIn), app.address)
 
@@ -60,7 +60,7 @@ def list_users() -> dict[str, Any]:
     return service.list_users(app.query(UserQuery))
 
 
-@app.route("/api/auth/users/{user_id}", methods=["PUT"], role=Role.ADMIN, body=UserStanding, answers=UserOut)
+@app.route("/api/auth/users/{user_id}", methods=["PUT"], role=Role.ADMIN, body=UserStanding, answers=UserOut, refuses=[409])
 def change_user(user_id: str) -> dict[str, Any]:
     """What a user may do from now on: it takes effect within half a minute."""
     standing = app.body(UserStanding)

@@ -48,7 +48,7 @@ def update_customer(customer_id: str) -> dict[str, Any]:
     return app.change(lambda session: service.update_customer(session, path_id("customer_id", customer_id), new))
 
 
-@app.route("/api/customers/{customer_id}", methods=["DELETE"])
+@app.route("/api/customers/{customer_id}", methods=["DELETE"], refuses=[409])
 def delete_customer(customer_id: str) -> None:
     app.change(lambda session: service.delete_customer(session, path_id("customer_id", customer_id)))
 

@@ -35,7 +35,7 @@ def list_storages() -> dict[str, Any]:
     return service.list_storages(app.query(StorageQuery))
 
 
-@app.route("/api/inventory", methods=["POST"], body=StorageIn, creates=StorageOut)
+@app.route("/api/inventory", methods=["POST"], body=StorageIn, creates=StorageOut, refuses=[409])
 def open_storage() -> Response:
     new = app.body(StorageIn)
     return app.create(lambda session: service.open_storage(session, new), location="/api/inventory")
@@ -83,7 +83,7 @@ def get_storage(storage_id: str) -> dict[str, Any]:
     return service.get_storage(path_id("storage_id", storage_id), app.query(MomentQuery))
 
 
-@app.route("/api/inventory/{storage_id}", methods=["PUT"], body=StockChange, answers=StorageOut, repeatable=True)
+@app.route("/api/inventory/{storage_id}", methods=["PUT"], body=StockChange, answers=StorageOut, repeatable=True, refuses=[409])
 def change_storage(storage_id: str) -> Response:
     change = app.body(StockChange)
     return app.change_once(lambda session: service.change_storage(session, path_id("storage_id", storage_id), change))

@@ -1,29 +1,16 @@
 """Requests, responses, and the events `order_confirmed`, `order_rejected`, `low_stock` and `stock_recovered`."""
 
-import re
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
-from common.fields import MAX_ID, Delta, Id, Money, Number, Payload, Shape, StockLevel, UtcMoment, text
+from common.fields import MAX_ID, Delta, Id, Moment, Money, Number, Payload, Shape, StockLevel, UtcMoment, text
 from common.importing import KeyedRow, Rows
-from common.paging import MAX_LIMIT, IdList, ListQuery, TextList
+from common.paging import MAX_LIMIT, AsciiList, IdList, ListQuery
 
 Reason = Literal["opening", "procurement", "order", "cancellation", "return", "correction", "damage", "count"]
 # What a person may give as the reason; the others are the system's.
 ManualReason = Literal["correction", "return", "damage", "count"]
-
-_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?([Zz]|[+-]\d\d:\d\d)?", re.ASCII)
-
-
-def _whole_moment(value: Any) -> Any:
-    """Neither a day nor a number, of which pydantic would make a moment that nobody may have meant."""
-    if isinstance(value, str) and not _MOMENT.fullmatch(value):
-        raise ValueError("must be a date and time such as 2026-11-24T20:43:50.050712Z; the + of an offset is %2B in a URL")
-    return value
-
-
-Moment = Annotated[UtcMoment, BeforeValidator(_whole_moment)]
 
 
 class StorageIn(Payload):
@@ -223,7 +210,7 @@ class MovementQuery(ListQuery):
     sortable: ClassVar[tuple[str, ...]] = ("id",)
 
     product_id: int | None = None
-    event_ids: TextList | None = None
+    event_ids: AsciiList | None = None
     reason: Reason | None = None
 
 

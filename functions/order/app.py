@@ -18,7 +18,7 @@ def list_orders() -> dict[str, Any]:
     return service.list_orders(app.query(OrderQuery))
 
 
-@app.route("/api/orders", methods=["POST"], body=OrderIn, creates=OrderOut)
+@app.route("/api/orders", methods=["POST"], body=OrderIn, creates=OrderOut, refuses=[409])
 def create_order() -> Response:
     new = app.body(OrderIn)
     return app.create(lambda session: service.create_order(session, new), location="/api/orders")
@@ -44,7 +44,7 @@ def get_order(order_id: str) -> dict[str, Any]:
     return service.get_order(path_id("order_id", order_id))
 
 
-@app.route("/api/orders/{order_id}/cancel", methods=["POST"], answers=OrderOut)
+@app.route("/api/orders/{order_id}/cancel", methods=["POST"], answers=OrderOut, refuses=[409])
 def cancel_order(order_id: str) -> dict[str, Any]:
     app.no_body()
     return app.change(lambda session: service.cancel_order(session, path_id("order_id", order_id)))

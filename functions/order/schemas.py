@@ -2,7 +2,7 @@
 
 from typing import ClassVar, Literal
 
-from common.fields import Id, Money, Number, Payload, Quantity, Shape, UtcMoment
+from common.fields import Id, Moment, Money, Number, Payload, Quantity, Shape, UtcMoment
 from common.paging import ListQuery
 from common.statistics import Figures, PeriodQuery, PeriodStatistics
 
@@ -72,5 +72,5 @@ class OrderQuery(ListQuery):
     product_id: int | None = None
     customer_id: int | None = None
     status: Status | None = None
-    since: UtcMoment | None = None
-    until: UtcMoment | None = None
+    since: Moment | None = None
+    until: Moment | None = None

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from common.fields import Id, Money, Number, Payload, Quantity, Shape, UtcMoment
+from common.fields import Id, Moment, Money, Number, Payload, Quantity, Shape, UtcMoment
 from common.paging import ListQuery
 from common.statistics import PeriodQuery
 
@@ -54,5 +54,5 @@ class ProcurementQuery(ListQuery):
 
     product_id: int | None = None
     supplier_id: int | None = None
-    since: UtcMoment | None = None
-    until: UtcMoment | None = None
+    since: Moment | None = None
+    until: Moment | None = None

@@ -20,7 +20,7 @@ def list_products() -> dict[str, Any]:
     return service.list_products(app.query(ProductQuery))
 
 
-@app.route("/api/products", methods=["POST"], body=ProductIn, creates=SuppliedProduct)
+@app.route("/api/products", methods=["POST"], body=ProductIn, creates=SuppliedProduct, refuses=[409])
 def create_product() -> Response:
     new = app.body(ProductIn)
     return app.create(lambda session: service.create_product(session, new), location="/api/products")
@@ -37,13 +37,13 @@ def get_product(product_id: str) -> dict[str, Any]:
     return service.get_product(path_id("product_id", product_id))
 
 
-@app.route("/api/products/{product_id}", methods=["PUT"], body=ProductIn, answers=SuppliedProduct)
+@app.route("/api/products/{product_id}", methods=["PUT"], body=ProductIn, answers=SuppliedProduct, refuses=[409])
 def update_product(product_id: str) -> dict[str, Any]:
     new = app.body(ProductIn)
     return app.change(lambda session: service.update_product(session, path_id("product_id", product_id), new))
 
 
-@app.route("/api/products/{product_id}", methods=["DELETE"])
+@app.route("/api/products/{product_id}", methods=["DELETE"], refuses=[409])
 def delete_product(product_id: str) -> None:
     app.change(lambda session: service.delete_product(session, path_id("product_id", product_id)))
 

@@ -48,7 +48,7 @@ def update_supplier(supplier_id: str) -> dict[str, Any]:
     return app.change(lambda session: service.update_supplier(session, path_id("supplier_id", supplier_id), new))
 
 
-@app.route("/api/suppliers/{supplier_id}", methods=["DELETE"])
+@app.route("/api/suppliers/{supplier_id}", methods=["DELETE"], refuses=[409])
 def delete_supplier(supplier_id: str) -> None:
     app.change(lambda session: service.delete_supplier(session, path_id("supplier_id", supplier_id)))
 

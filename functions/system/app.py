@@ -60,7 +60,7 @@ def list_dead_letters() -> dict[str, Any]:
     return service.list_dead_letters(app.query(DeadLetterQuery))
 
 
-@app.route("/api/system/dead-letters/{dead_letter_id}/replay", methods=["POST"], role=Role.MANAGER, answers=DeadLetterOut)
+@app.route("/api/system/dead-letters/{dead_letter_id}/replay", methods=["POST"], role=Role.MANAGER, answers=DeadLetterOut, refuses=[409])
 def replay_dead_letter(dead_letter_id: str) -> dict[str, Any]:
     app.no_body()
     return app.change(lambda session: service.replay_dead_letter(session, path_id("dead_letter_id", dead_letter_id)))

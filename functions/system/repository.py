@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from sqlalchemy import or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from common.deliveries import DeadLetter, payload_of
 from common.events import OutboxRow, first_event_id
@@ -20,11 +20,10 @@ _FIRST_CHANNEL = {"order": "order_stock_out", "procurement": "procurement_stock_
 
 def events(session: Session, query: EventQuery) -> Page:
     """A page of events."""
-    said = or_(OutboxRow.event_id.startswith(query.q or "", autoescape=True), OutboxRow.payload.icontains(query.q or "", autoescape=True))
     narrowings = [
         *equal(OutboxRow.trace_id, query.trace_id, "ix_outbox_trace_id"),
         *rest(OutboxRow.channel == query.channel, wanted=query.channel is not None),
-        *rest(said, wanted=bool(query.q)),
+        *_says(OutboxRow.event_id, OutboxRow.payload, query.q),
     ]
     return read_page(session, _EVENTS, query, narrowings)
 
@@ -42,11 +41,10 @@ def events_of_deal(session: Session, kind: str, deal_id: int, made_at: datetime)
 def dead_letters(session: Session, query: DeadLetterQuery) -> Page:
     """A page of dead letters."""
     replayed = DeadLetter.replayed_at.is_not(None) if query.replayed else DeadLetter.replayed_at.is_(None)
-    said = or_(DeadLetter.event_id.startswith(query.q or "", autoescape=True), DeadLetter.reason.icontains(query.q or "", autoescape=True))
     narrowings = [
         Narrowing(replayed, "ix_dead_letters_replayed_at", order=None if query.replayed else "id"),
         *rest(DeadLetter.consumer == query.consumer, wanted=query.consumer is not None),
-        *rest(said, wanted=bool(query.q)),
+        *_says(DeadLetter.event_id, DeadLetter.reason, query.q),
     ]
     return read_page(session, _DEAD_LETTERS, query, narrowings)
 
@@ -54,3 +52,10 @@ def dead_letters(session: Session, query: DeadLetterQuery) -> Page:
 def dead_letter(session: Session, letter_id: int) -> DeadLetter | None:
     """A dead letter."""
     return session.get(DeadLetter, letter_id)
+
+
+def _says(event_id: InstrumentedAttribute[str], said: InstrumentedAttribute[str], q: str | None) -> list[Narrowing]:
+    """Of an event whose id begins so, or where it is said."""
+    found = said.icontains(q or "", autoescape=True)
+    # Ids are ASCII, with which MariaDB compares nothing else.
+    return rest(or_(event_id.startswith(q or "", autoescape=True), found) if (q or "").isascii() else found, wanted=bool(q))

@@ -2,7 +2,7 @@
 
 from typing import Any, ClassVar, Literal
 
-from common.fields import Number, Shape, UtcMoment
+from common.fields import AsciiText, Number, Shape, UtcMoment
 from common.health import ConsumerHealth, ServiceHealth
 from common.paging import ListQuery
 
@@ -128,8 +128,8 @@ class EventQuery(ListQuery):
     sortable: ClassVar[tuple[str, ...]] = ("id",)
 
     sort: str = "-id"
-    channel: str | None = None
-    trace_id: str | None = None
+    channel: AsciiText | None = None
+    trace_id: AsciiText | None = None
 
 
 class DeadLetterQuery(ListQuery):
@@ -139,4 +139,4 @@ class DeadLetterQuery(ListQuery):
 
     sort: str = "-id"
     replayed: bool = False
-    consumer: str | None = None
+    consumer: AsciiText | None = None

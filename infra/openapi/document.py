@@ -7,6 +7,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
+from common.fields import MAX_ID
 from common.operations import Listing, Operation
 from infra.deploy import template
 from infra.openapi.live_events import LIVE_EVENTS, LiveEvent
@@ -28,7 +29,7 @@ _IDEMPOTENCY_KEY = {
     "name": "Idempotency-Key",
     "in": "header",
     "description": "Repeating the request with the same key does nothing new and answers the same.",
-    "schema": {"type": "string", "minLength": 1, "maxLength": 200},
+    "schema": {"type": "string", "minLength": 1, "maxLength": 200, "pattern": r"^[\x20-\x7e]*$"},
 }
 
 
@@ -115,20 +116,29 @@ def _answer(operation: Operation) -> Json:
 
 
 def _problems(operation: Operation, has_parameters: bool) -> Json:
-    """Those that can be told beforehand; any other is of the same form."""
-    statuses = [] if operation.public else ["401", "403"]
-    if "{" in operation.path:
-        statuses.append("404")
-    if operation.body or has_parameters:
-        statuses.append("422")
+    """All that are answered while nothing is broken, and 503; any other is of the same form.
+
+    `make security` counts what is answered and does not stand here as a fault.
+    """
+    problem = {"$ref": "#/components/responses/Problem"}
     if operation.name == "health":
         # An unwell service says so in the same words.
-        return {"503": _answer(operation)}
-    return {status: {"$ref": "#/components/responses/Problem"} for status in [*statuses, "default"]}
+        return {"429": problem, "503": _answer(operation), "default": problem}
+    statuses = {429, 503, *operation.refuses}
+    if not operation.public:
+        statuses |= {401, 403}
+    if "{" in operation.path:
+        statuses.add(404)
+    # A body where none is wanted is read nevertheless, to refuse one that says something.
+    if operation.method != "GET":
+        statuses |= {400, 413}
+    if operation.method != "GET" or has_parameters:
+        statuses.add(422)
+    return {**{str(status): problem for status in sorted(statuses)}, "default": problem}
 
 
 def _path_parameter(name: str) -> Json:
-    schema = {"type": "integer", "minimum": 1} if name.endswith("_id") else {"type": "string"}
+    schema = {"type": "integer", "minimum": 1, "maximum": MAX_ID} if name.endswith("_id") else {"type": "string"}
     return {"name": name, "in": "path", "required": True, "schema": schema}
 
 

@@ -1,5 +1,7 @@
 """What an operator asks the system service."""
 
+from urllib.parse import quote
+
 import pytest
 from sqlalchemy import text
 
@@ -129,3 +131,21 @@ class _Payload:
     @staticmethod
     def read() -> bytes:
         return b'{"errorMessage": "away"}'
+
+
+@pytest.mark.parametrize("text", ["Łódź", "🎁", "\u202egnirts"])
+def test_ids_are_not_asked_for_by_what_is_no_ascii(api, text):
+    """MariaDB does not compare it with an ASCII column: that was answered as if the database were away."""
+    for path, field in (("events", "channel"), ("events", "trace_id"), ("dead-letters", "consumer")):
+        answer = api.get(f"/api/system/{path}?{field}={quote(text)}")
+        assert (answer.status, answer.json["errors"][0]["field"]) == (422, field)
+    assert api.get(f"/api/inventory/movements?event_ids={quote(text)}").status == 422
+    assert api.get(f"/api/system/traces/{quote(text)}").status == 404
+    for path in ("events", "dead-letters"):
+        assert api.get(f"/api/system/{path}?q={quote(text)}").status == 200
+
+
+@pytest.mark.parametrize("path", ["/api/orders", "/api/procurements", "/api/orders/statistics", "/api/procurements/statistics"])
+def test_a_number_is_no_moment(api, path):
+    answer = api.get(f"{path}?until=0.5")
+    assert (answer.status, answer.json["errors"][0]["field"]) == (422, "until")

@@ -66,7 +66,7 @@ def test_the_table_of_roles_is_up_to_date():
 
 def test_grants_that_would_let_in_too_many_are_refused():
     def operation(path, role):
-        return Operation("x", "GET", path, "x", "", role, None, None, None, 204, repeatable=False)
+        return Operation("x", "GET", path, "x", "", role, None, None, None, 204, (), repeatable=False)
 
     with pytest.raises(ValueError, match="do not fit"):
         grants([operation("/api/things/{name}", Role.VIEWER), operation("/api/things/secrets", Role.ADMIN)])

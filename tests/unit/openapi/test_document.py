@@ -88,3 +88,23 @@ def test_every_link_on_the_page_for_people_leads_to_one_place(document):
     places = re.findall(r'id="([^"]+)"', page)
     assert len(places) == len(set(places))
     assert set(re.findall(r'href="#([^"]+)"', page)) <= set(places)
+
+
+def test_every_status_that_rules_and_gateway_answer_is_told(document):
+    answered = {
+        ("get", "/api/products"): {"200", "401", "403", "422", "429", "503", "default"},
+        ("get", "/api/products/{product_id}"): {"200", "401", "403", "404", "422", "429", "503", "default"},
+        ("post", "/api/products"): {"201", "400", "401", "403", "409", "413", "422", "429", "503", "default"},
+        ("post", "/api/auth/login"): {"200", "400", "401", "403", "413", "422", "429", "503", "default"},
+        ("get", "/health"): {"200", "429", "503", "default"},
+    }
+    for (method, path), statuses in answered.items():
+        assert document["paths"][path][method]["responses"].keys() == statuses, path
+
+
+def test_bounds_of_what_is_sent_are_told(document):
+    product, order = (document["components"]["schemas"][name]["properties"] for name in ("ProductIn", "OrderIn"))
+    assert (product["price_buy"]["minimum"], product["price_buy"]["maximum"]) == (0, 9_999_999)
+    assert order["quantity"]["exclusiveMinimum"] == 0
+    assert not re.search(product["name"]["pattern"], "bell\x07")
+    assert re.search(product["name"]["pattern"], "Łódź 🎁")

@@ -47,6 +47,8 @@ class DeliveryFailure(Base):
 
 def events_of(session: Session, key: str) -> list[OutboxRow]:
     """The event of this id, or all events of this trace, oldest first."""
+    if not key.isascii():  # as all of them are: MariaDB would refuse to compare
+        return []
     rows = select(OutboxRow).where(or_(OutboxRow.event_id == key, OutboxRow.trace_id == key)).order_by(OutboxRow.id)
     return list(session.scalars(rows.limit(_EVENTS_OF_ONE_KEY)))
 

@@ -1,5 +1,6 @@
 """Types of the fields in requests and responses: what is fit for a column, and how decimals look in JSON."""
 
+import re
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Any
@@ -7,6 +8,9 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, StringConstraints
 
 MAX_ID = 2**31 - 1
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?([Zz]|[+-]\d\d:\d\d)?", re.ASCII)
+# As the document tells it; unpaired surrogates, which no pattern can name, are no Unicode either.
+_NO_CONTROL_CHARACTERS = r"^[^\x00-\x1f\x7f-\x9f]*$"
 
 
 def storable(text: str) -> str:
@@ -40,22 +44,46 @@ def _in_utc(moment: datetime) -> datetime:
         raise ValueError("is too far away") from None
 
 
+def _whole_moment(value: Any) -> Any:
+    """Neither a day nor a number, of which pydantic would make a moment that nobody may have meant."""
+    if isinstance(value, str) and not _MOMENT.fullmatch(value):
+        raise ValueError("must be a date and time such as 2026-11-24T20:43:50.050712Z; the + of an offset is %2B in a URL")
+    return value
+
+
 def text(max_length: int) -> Any:
     """A text that must say something and fits a column of `max_length` characters."""
-    return Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=max_length), AfterValidator(storable)]
+    return Annotated[
+        str,
+        StringConstraints(strip_whitespace=True, min_length=1, max_length=max_length),
+        AfterValidator(storable),
+        Field(json_schema_extra={"pattern": _NO_CONTROL_CHARACTERS}),
+    ]
 
 
-Number = Annotated[Decimal, BeforeValidator(_number), PlainSerializer(as_json_number, return_type=int | float, when_used="json")]
+# An id or a name of ours, which is kept as ASCII: anything else, MariaDB would refuse to compare with it.
+AsciiText = Annotated[str, StringConstraints(max_length=64, pattern=r"^[\x20-\x7e]*$")]
+
+
+def _decimal(**bounds: Any) -> Any:
+    """A decimal within bounds, which are told in the document as well; hence nearest to the type."""
+    serializer = PlainSerializer(as_json_number, return_type=int | float, when_used="json")
+    return Annotated[Decimal, Field(**bounds), BeforeValidator(_number), serializer]
+
+
+Number = _decimal()
 # Bounds that keep every product of a price and a quantity, and every stock, within the digits a JSON number can hold.
-Money = Annotated[Number, Field(ge=0, le=9_999_999, decimal_places=2)]
-Quantity = Annotated[Number, Field(gt=0, le=1_000_000, decimal_places=3)]
-StockLevel = Annotated[Number, Field(ge=0, le=1_000_000_000, decimal_places=3)]
-Delta = Annotated[Number, Field(ge=-1_000_000, le=1_000_000, decimal_places=3)]
+Money = _decimal(ge=0, le=9_999_999, decimal_places=2)
+Quantity = _decimal(gt=0, le=1_000_000, decimal_places=3)
+StockLevel = _decimal(ge=0, le=1_000_000_000, decimal_places=3)
+Delta = _decimal(ge=-1_000_000, le=1_000_000, decimal_places=3)
 UtcMoment = Annotated[
     datetime,
     AfterValidator(_in_utc),
     PlainSerializer(as_json_moment, return_type=str, when_used="json"),
 ]
+# As clients give it, in a query.
+Moment = Annotated[UtcMoment, BeforeValidator(_whole_moment)]
 Id = Annotated[int, Field(ge=1, le=MAX_ID, strict=True)]
 
 

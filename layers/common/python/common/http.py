@@ -57,6 +57,7 @@ class ServiceApp(Chalice):
         query: type[BaseModel] | None = None,
         answers: type[BaseModel] | Listing | str | None = None,
         creates: type[BaseModel] | None = None,
+        refuses: Sequence[int] = (),
         repeatable: bool = False,
         **options: Any,
     ) -> Callable[[View], View]:
@@ -65,7 +66,8 @@ class ServiceApp(Chalice):
         Unless said otherwise, what reads is for viewers and what changes something is for clerks.
 
         `body` and `query` say what the view parses, `answers` what it gives (nothing: 204), `creates` what it made (201, once per
-        Idempotency-Key, which other `repeatable` routes honour as well): see common.operations.
+        Idempotency-Key, which other `repeatable` routes honour as well), `refuses` by which statuses its rules say no: see
+        common.operations.
         """
         needed = None if public else role or (Role.VIEWER if list(methods) == ["GET"] else Role.CLERK)
         if needed:
@@ -87,6 +89,7 @@ class ServiceApp(Chalice):
                     query=query,
                     answers=creates or answers,
                     status=status,
+                    refuses=tuple(refuses),
                     repeatable=repeatable or creates is not None,
                 )
                 for method in methods

@@ -31,6 +31,8 @@ class Operation:
     answers: type[BaseModel] | Listing | str | None
     """A model or a list as JSON, a media type for anything else, None for 204."""
     status: int
+    refuses: tuple[int, ...]
+    """Statuses by which its own rules say no; those of every such route are told without it."""
     repeatable: bool
     """Whether it honours Idempotency-Key."""
 

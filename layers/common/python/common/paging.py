@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_validator
 
-from common.fields import MAX_ID, Payload, storable
+from common.fields import MAX_ID, AsciiText, Payload, storable
 
 MAX_LIMIT = 500
 
@@ -16,8 +16,10 @@ def _listed(value: Any) -> Any:
 
 
 # A filter such as `ids=3,5,8`: how one service asks another for several entities at once.
-IdList = Annotated[tuple[Annotated[int, Field(ge=1, le=MAX_ID)], ...], BeforeValidator(_listed), Field(max_length=MAX_LIMIT)]
-TextList = Annotated[tuple[Annotated[str, Field(max_length=64)], ...], BeforeValidator(_listed), Field(max_length=MAX_LIMIT)]
+_SOME = Field(min_length=1, max_length=MAX_LIMIT)
+IdList = Annotated[tuple[Annotated[int, Field(ge=1, le=MAX_ID)], ...], BeforeValidator(_listed), _SOME]
+TextList = Annotated[tuple[Annotated[str, Field(max_length=64)], ...], BeforeValidator(_listed), _SOME]
+AsciiList = Annotated[tuple[AsciiText, ...], BeforeValidator(_listed), _SOME]
 
 
 class ListQuery(Payload):

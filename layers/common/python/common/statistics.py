@@ -11,7 +11,7 @@ from sqlalchemy import Row, Select, func, select, text
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from common.db import utc_now
-from common.fields import Number, Payload, Shape, UtcMoment
+from common.fields import Moment, Number, Payload, Shape, UtcMoment
 
 MAX_BUCKETS = 1000
 # Buckets of the period that nobody has bounded: with the one that has just begun.
@@ -21,8 +21,8 @@ _DEFAULT_BUCKETS = {"day": 30, "hour": 24}
 class PeriodQuery(Payload):
     """The period asked about, `until` excluded; days and hours begin where the clocks are `utc_offset` minutes ahead of UTC."""
 
-    since: UtcMoment | None = None
-    until: UtcMoment | None = None
+    since: Moment | None = None
+    until: Moment | None = None
     by: Literal["day", "hour"] = "day"
     utc_offset: Annotated[int, Field(ge=-14 * 60, le=14 * 60)] = 0
     top: Annotated[int, Field(ge=1, le=50)] = 10
