@@ -22,6 +22,12 @@ from system.schemas import (
 
 app = ServiceApp("system")
 
+# The page for people brings its style along, and runs, loads and sends nothing.
+_KEPT_TO_ITSELF = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+}
+
 
 @app.route("/health", methods=["GET"], public=True, answers=SystemHealth)
 def health() -> Response:
@@ -36,7 +42,7 @@ def openapi() -> Response:
 
 @app.route("/api/docs", methods=["GET"], public=True, answers="text/html")
 def docs() -> Response:
-    return Response(documents.docs(), headers={"Content-Type": "text/html; charset=utf-8"})
+    return Response(documents.docs(), headers={"Content-Type": "text/html; charset=utf-8", **_KEPT_TO_ITSELF})
 
 
 @app.route("/api/system/topology", methods=["GET"], answers=Topology)

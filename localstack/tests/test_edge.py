@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
+import socket
+import textwrap
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -113,3 +116,34 @@ def test_what_is_not_plain_is_left_to_the_rules_for_all(change: dict[str, Any]):
 
 def test_text_that_utf8_cannot_say_reaches_the_function():
     assert json.loads(_encode({"path": "\udc80", "n": 1})) == {"path": "\udc80", "n": 1}
+
+
+def _said(localstack: LocalStack, request: bytes) -> bytes:
+    """All that is said on a connection of its own until it is closed."""
+    with socket.create_connection(("127.0.0.1", localstack.edge_port), timeout=10) as connection:
+        with contextlib.suppress(OSError):  # it may be closed before all is sent
+            connection.sendall(request)
+        said = b""
+        with contextlib.suppress(OSError):
+            while more := connection.recv(65_536):
+                said += more
+    return said
+
+
+def test_a_head_that_is_too_large_is_refused_once_and_asked_of_nobody(localstack: LocalStack, edge: Api):
+    said = _said(localstack, b"GET /api/products/1 HTTP/1.1\r\nHost: x\r\nX-Large: " + b"x" * 200_000 + b"\r\n\r\n")
+    assert said.startswith(b"HTTP/1.1 431 ")
+    assert said.count(b"HTTP/1.1 ") == 1
+
+
+def test_a_header_is_one_line_and_a_length_is_said_once(localstack: LocalStack, edge: Api):
+    code = """
+        def handler(event, context):
+            return {"statusCode": 200, "body": "whole", "headers": {"X-Said": "a\\r\\nX-Injected: b", "Content-Length": "1"}}
+    """
+    edge.route("GET", "/api/splitting", localstack.create_function("edge-splitting", textwrap.dedent(code))).deploy()
+    for path in (b"/api/splitting", b"/nothing/here"):
+        head, _, body = _said(localstack, b"GET " + path + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").partition(b"\r\n\r\n")
+        assert b"\r\nX-Injected" not in head
+        lengths = [int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")]
+        assert lengths == [len(body)]

@@ -31,6 +31,10 @@ PIPELINED = 16
 
 REASONS = {int(status): status.phrase.encode() for status in http.HTTPStatus}
 WITHOUT_BODY = frozenset({204, 304})
+OURS_TO_SAY = frozenset({"content-length", "connection", "transfer-encoding", "date"})
+"""Where an answer ends is said here and once: two lengths are two answers to whoever stands between."""
+
+LINE_ENDS = str.maketrans("\r\n\0", "   ")
 
 Header = tuple[str, str]
 
@@ -160,6 +164,8 @@ class HttpConnection(asyncio.Protocol):
             self._refuse(413, "the body is too large")
 
     def on_message_complete(self) -> None:
+        if self._transport is None or self._transport.is_closing():  # it was refused while it came
+            return
         request = HttpRequest(
             self._parser.get_method().decode("latin-1"),
             self._target.decode("latin-1"),
@@ -233,8 +239,16 @@ class HttpConnection(asyncio.Protocol):
 
 def _head(status: int, headers: Iterable[Header]) -> bytes:
     lines = [b"HTTP/1.1 %d %b\r\n" % (status, REASONS.get(status, b"Unknown")), _CLOCK.line()]
-    lines += [f"{name}: {value}\r\n".encode("latin-1", "replace") for name, value in headers]
+    lines += [_line(name, value) for name, value in headers if name.lower() not in OURS_TO_SAY]
     return b"".join(lines)
+
+
+def _line(name: str, value: str) -> bytes:
+    """A header that stays one, whatever its value (https://datatracker.ietf.org/doc/html/rfc9110#section-5.5)."""
+    line = f"{name}: {value}"
+    if "\r" in line or "\n" in line or "\0" in line:
+        line = line.translate(LINE_ENDS)
+    return line.encode("latin-1", "replace") + b"\r\n"
 
 
 class HttpServer:

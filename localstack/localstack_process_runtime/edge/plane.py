@@ -309,8 +309,7 @@ class Exchange:
         context = self._context()
         _RESPONSES.set_error_context(error, context)
         response = _RESPONSES.create_exception_response(error, context)
-        headers = [(name, value) for name, value in response.headers if name.lower() != "content-length"]  # the connection tells it
-        self._reply(response.status_code, [*headers, *self._ids()], response.get_data())
+        self._reply(response.status_code, [*response.headers, *self._ids()], response.get_data())
 
     def _context(self) -> RestApiInvocationContext:
         """The request as LocalStack's handlers see it."""

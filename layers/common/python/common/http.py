@@ -132,7 +132,7 @@ class ServiceApp(Chalice):
         return answering
 
     def _common_headers(self) -> dict[str, str]:
-        headers = {"X-Trace-Id": current_trace_id(), "Cache-Control": "no-store"}
+        headers = {"X-Trace-Id": current_trace_id(), "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
         origin = self.current_request.headers.get("origin")
         if origin in get_settings().origins:
             headers |= {"Access-Control-Allow-Origin": origin, "Access-Control-Expose-Headers": _EXPOSED_HEADERS}
