@@ -5,11 +5,12 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, ScalarSelect, Select, and_, case, func, or_, select, update
+from sqlalchemy import ColumnElement, Row, ScalarSelect, Select, and_, bindparam, case, func, or_, select, text, update
 from sqlalchemy.dialects.mysql import insert
 from sqlalchemy.orm import Session
 
 from common import positions, search
+from common.db import UtcDateTime
 from common.lists import Narrowing, Sort, Source, among, by, equal, read_page
 from common.paging import Page
 from inventory.models import LOW_STOCK, LedgerSum, LedgerSummed, StockAlert, StockMovement, Storage
@@ -21,6 +22,12 @@ _STORAGES = Source(
     Storage,
     {"product_id": by("uq_storages_product_id", Storage.product_id), "quantity": by("ix_storages_quantity", Storage.quantity)},
 )
+# What changes with a movement. As text, since PyMySQL joins the rows of no other statement that MySQL and MariaDB both take.
+_MOVED = ("quantity", "version", "low_since", "moved_at")
+_WRITE_MOVED = text(
+    f"INSERT INTO storages (id, product_id, {', '.join(_MOVED)}) VALUES (:id, :product_id, {', '.join(f':{name}' for name in _MOVED)})"  # noqa: S608  # names of ours
+    f" ON DUPLICATE KEY UPDATE {', '.join(f'{name} = VALUES({name})' for name in _MOVED)}"
+).bindparams(bindparam("low_since", type_=UtcDateTime), bindparam("moved_at", type_=UtcDateTime))
 _MOVEMENTS = Source(StockMovement, {})
 _ALERTS = Source(StockAlert, {})
 
@@ -122,18 +129,15 @@ def statistics(session: Session) -> Row[Any]:
 
 def write_storages(session: Session, storages: Iterable[Storage]) -> None:
     """Write storages that the caller locked, all in one statement: each meets its own row."""
-    changing = ("quantity", "version", "low_since", "moved_at")
-    rows = [{name: getattr(storage, name) for name in ("id", "product_id", *changing)} for storage in storages]
+    rows = [{name: getattr(storage, name) for name in ("id", "product_id", *_MOVED)} for storage in storages]
     if rows:
-        statement = insert(Storage).values(rows)
-        changed = {name: statement.inserted[name] for name in changing}
-        session.execute(statement.on_duplicate_key_update(changed))
+        session.connection().execute(_WRITE_MOVED, rows)
 
 
 def add_movements(session: Session, movements: Sequence[dict[str, object]]) -> None:
     """Write the ledger, in the order things happened."""
     if movements:
-        session.execute(insert(StockMovement).values(movements))
+        session.connection().execute(insert(StockMovement), movements)
 
 
 def movements_of(session: Session, references: Sequence[str]) -> set[tuple[str, str]]:

@@ -62,7 +62,7 @@ class Engines:
         url = get_engine().url.set(username=account(service), password=self._passwords[service])
         with self._making:
             if url not in self._engines:
-                self._engines[url] = common.db.create_engine(url, isolation_level="READ COMMITTED", connect_args={"connect_timeout": 3})
+                self._engines[url] = common.db.engine_of(url)
             return self._engines[url]
 
     def dispose(self) -> None:

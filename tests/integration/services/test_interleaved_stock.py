@@ -21,7 +21,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from common.consuming import _note_processed
+from common.consuming import _note_all, _note_each, _SomeHadBeforeError
 from common.db import get_engine
 from common.errors import ConflictError
 from inventory import consumer, service
@@ -282,7 +282,12 @@ class InterleavedStock(RuleBasedStateMachine):
 
     @staticmethod
     def _note(worker: Worker) -> None:
-        worker.new = _note_processed(worker.session, "inventory", {each["event_id"]: each for each in worker.batch})
+        batch = {each["event_id"]: each for each in worker.batch}
+        try:
+            worker.new = _note_all(worker.session, "inventory", batch)
+        except _SomeHadBeforeError:
+            worker.session.rollback()
+            worker.new = _note_each(worker.session, "inventory", batch)
 
     @staticmethod
     def _apply(worker: Worker) -> None:

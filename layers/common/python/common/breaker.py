@@ -26,17 +26,20 @@ class DependencyUnavailableError(UnavailableError):
 
 
 class _SharedState(pybreaker.CircuitBreakerStorage):
-    """A breaker's state in a Redis hash, with this process's own copy for as long as Redis is away."""
+    """A breaker's state in a Redis hash, as it was when it was looked at; this process's own for as long as Redis is away."""
 
     def __init__(self, dependency: str) -> None:
         super().__init__("shared")
         self._key = f"breaker:{dependency}"
         self._own: dict[str, str] = {}
 
-    def _get(self, field: str, default: str) -> str:
-        held: Any = try_redis(lambda client: client.hget(self._key, field) or default, None)
+    def look(self) -> None:
+        """See what others made of it meanwhile: once per call, as pybreaker asks for its parts again and again."""
+        held: Any = try_redis(lambda client: client.hgetall(self._key), None)
         if held is not None:
-            self._own[field] = held
+            self._own = dict(held)
+
+    def _get(self, field: str, default: str) -> str:
         return self._own.get(field, default)
 
     def _set(self, field: str, value: str) -> None:
@@ -128,12 +131,13 @@ class Breaker:
 
     def state(self) -> str:
         """closed, open or half-open, as all environments see it."""
+        self._shared.look()
         return self._shared.state
 
     def seconds_until_probe(self) -> float:
         """How long the breaker stays open; 0 when it is not, or when its time is over."""
         opened_at = self._shared.opened_at
-        if self.state() != pybreaker.STATE_OPEN or opened_at is None:
+        if self._shared.state != pybreaker.STATE_OPEN or opened_at is None:
             return 0
         return max(0.0, opened_at.timestamp() + SECONDS_OPEN - time.time())
 

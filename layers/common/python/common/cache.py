@@ -19,10 +19,11 @@ from redis import Redis
 from sqlalchemy import BigInteger, String, insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from common.db import Base, UtcDateTime, after_commit, before_commit, utc_now
+from common.db import Base, UtcDateTime, before_commit, utc_now
 from common.errors import UnavailableError
 from common.observability import logger
-from common.redis_client import call_script, failures, guard_state, interruptions, try_redis
+from common.redis_client import failures, guard_state, in_one_trip, interruptions, try_redis
+from common.telling import tell
 
 ENTITY_SECONDS = 24 * 3600
 TRANSACTION_SECONDS = 3600
@@ -45,6 +46,8 @@ end
 """
 
 Json = dict[str, Any]
+# An entity's id, its version, and what is kept of it.
+_Entry = tuple[int, int, str]
 
 
 class CacheDoubt(Base):
@@ -97,7 +100,7 @@ class EntityCache:
 
     def put(self, entities: Iterable[Mapping[str, Any]], *, insist: bool = False) -> None:
         """Keep entities (each with `id` and `version`) unless newer ones are held. Writers insist, readers do not."""
-        self._put([(e["id"], e["version"], json.dumps(e, separators=(",", ":"))) for e in entities], insist=insist)
+        self._put(self._entries(entities), insist=insist)
 
     def bury(self, entity_id: int, version: int) -> None:
         """Say that the entity is deleted, as of `version`."""
@@ -106,13 +109,13 @@ class EntityCache:
     def follow(self, session: Session, entities: Sequence[Mapping[str, Any]]) -> None:
         """Have entities that the session changes, and the lists they appear in, follow its commit."""
         if entities:
-            self._follow(session, [(e["id"], e["version"]) for e in entities], lambda: self.put(entities, insist=True))
+            self._follow(session, [(e["id"], e["version"]) for e in entities], lambda: self._entries(entities))
 
     def follow_deletion(self, session: Session, entity_id: int, version: int) -> None:
         """The same of an entity that the session deletes, as of `version`."""
-        self._follow(session, [(entity_id, version)], lambda: self.bury(entity_id, version))
+        self._follow(session, [(entity_id, version)], lambda: [(entity_id, version, "")])
 
-    def _follow(self, session: Session, changed: Sequence[tuple[int, int]], tell: Callable[[], None]) -> None:
+    def _follow(self, session: Session, changed: Sequence[tuple[int, int]], entries: Callable[[], list[_Entry]]) -> None:
         """Between commit and telling the process may die: what is in doubt since before the commit is then asked of the database.
 
         Where Redis cannot be told so, the doubt is a part of the commit, for the bridge to tell.
@@ -125,32 +128,38 @@ class EntityCache:
                 session.execute(insert(CacheDoubt), rows)
 
         before_commit(session, doubt)
-        after_commit(session, tell)
-        after_commit(session, self.void_lists)
+        tell(session, lambda redis: self._put_by(redis, entries(), self.seconds), insist=True)
+        tell(session, self._void_lists_by, insist=True)
 
     def doubt(self, changed: Sequence[tuple[int, int]], *, insist: bool = False) -> bool:
         """Have entities (id, version) and lists asked of the database for a while. False when Redis could not be told."""
         # Under the version that is about to be, so that no reader puts the former one back.
         entries = [(entity_id, version, _IN_DOUBT) for entity_id, version in changed]
-        if not self._put(entries, insist=insist, seconds=_DOUBT_SECONDS):
-            return False
-        return bool(try_redis(lambda client: client.set(lists_key(self.kind), _IN_DOUBT, ex=_DOUBT_SECONDS), None, insist=insist))
-
-    def _put(self, entries: list[tuple[int, int, str]], *, insist: bool, seconds: int | None = None) -> bool:
-        if not entries:
-            return True
-        keys = [self.key(entity_id) for entity_id, _, _ in entries]
-        arguments = [seconds or self.seconds, *(part for _, version, value in entries for part in (version, value))]
-
-        def put(client: Redis) -> bool:
-            call_script(client, _PUT_IF_NOT_OLDER, keys, arguments)
-            return True
-
-        return try_redis(put, otherwise=False, insist=insist)
+        return in_one_trip(
+            [
+                lambda redis: self._put_by(redis, entries, _DOUBT_SECONDS),
+                lambda redis: redis.set(lists_key(self.kind), _IN_DOUBT, ex=_DOUBT_SECONDS),
+            ],
+            insist=insist,
+        )
 
     def void_lists(self) -> None:
         """Make every cached list of this kind void."""
-        try_redis(lambda client: client.set(lists_key(self.kind), uuid.uuid4().hex), None, insist=True)
+        try_redis(self._void_lists_by, None, insist=True)
+
+    def _put(self, entries: list[_Entry], *, insist: bool) -> None:
+        if entries:
+            try_redis(lambda redis: self._put_by(redis, entries, self.seconds), None, insist=insist)
+
+    def _entries(self, entities: Iterable[Mapping[str, Any]]) -> list[_Entry]:
+        return [(e["id"], e["version"], json.dumps(e, separators=(",", ":"))) for e in entities]
+
+    def _put_by(self, redis: Redis, entries: list[_Entry], seconds: int) -> None:
+        keys = [self.key(entity_id) for entity_id, _, _ in entries]
+        redis.eval(_PUT_IF_NOT_OLDER, len(keys), *keys, seconds, *(part for _, version, value in entries for part in (version, value)))  # type: ignore[no-untyped-call]
+
+    def _void_lists_by(self, redis: Redis) -> None:
+        redis.set(lists_key(self.kind), uuid.uuid4().hex)
 
     def listed(self, query: Mapping[str, Any], load: Callable[[], Json]) -> Json:
         """The list that answers `query`, from the cache or from `load`."""

@@ -12,6 +12,12 @@ from common.events import TOPOLOGY, Event, ProcessedEvent, by_event, channels_of
 from common.observability import logger, trace
 
 Apply = Callable[[Session, list[Event]], None]
+Note = Callable[[Session, str, dict[str, Event]], list[Event]]
+_NOTED = insert(ProcessedEvent).prefix_with("IGNORE")
+
+
+class _SomeHadBeforeError(Exception):
+    """Events of a batch were had before: which, is told by noting them one by one, from the start."""
 
 
 def consume(consumer: str, payload: Mapping[str, Any], apply: Apply, *, order: Callable[[Event], Any] | None = None) -> dict[str, Any]:
@@ -25,7 +31,10 @@ def consume(consumer: str, payload: Mapping[str, Any], apply: Apply, *, order: C
     events = list(by_event(payload))
     try:
         in_order = sorted(events, key=order) if order else events
-        in_transaction(lambda session: _apply_new(session, consumer, in_order, apply))
+        try:
+            in_transaction(lambda session: _apply_new(session, consumer, in_order, apply, _note_all))
+        except _SomeHadBeforeError:
+            in_transaction(lambda session: _apply_new(session, consumer, in_order, apply, _note_each))
     except UnavailableError:
         raise
     except Exception:  # noqa: BLE001  # one of the events is at fault; each alone will tell which
@@ -43,17 +52,17 @@ def traced(events: Iterable[Event]) -> Iterator[Event]:
             yield event
 
 
-def _apply_new(session: Session, consumer: str, events: list[Event], apply: Apply) -> None:
+def _apply_new(session: Session, consumer: str, events: list[Event], apply: Apply, note: Note) -> None:
     for event in events:
         _check_type(consumer, event)
-    new = _note_processed(session, consumer, {event["event_id"]: event for event in events}) if events else []
+    new = note(session, consumer, {event["event_id"]: event for event in events}) if events else []
     if new:
         apply(session, new)
 
 
 def _apply_alone(consumer: str, event: Event, apply: Apply) -> dict[str, str] | None:
     try:
-        in_transaction(lambda session: _apply_new(session, consumer, [event], apply))
+        in_transaction(lambda session: _apply_new(session, consumer, [event], apply, _note_each))
     except UnavailableError:
         raise
     except Exception as error:  # noqa: BLE001  # whatever an event runs into is its failure, told to the bridge
@@ -62,24 +71,26 @@ def _apply_alone(consumer: str, event: Event, apply: Apply) -> dict[str, str] | 
     return None
 
 
-def _note_processed(session: Session, consumer: str, events: dict[str, Event]) -> list[Event]:
-    """Note the events as processed and give those that were not yet; one statement does for a batch of new ones.
+def _note_all(session: Session, consumer: str, events: dict[str, Event]) -> list[Event]:
+    """Note the events as processed, all in one statement. Raises _SomeHadBeforeError where some were noted before."""
+    if _note(session, consumer, events) < len(events):
+        raise _SomeHadBeforeError
+    return list(events.values())
+
+
+def _note_each(session: Session, consumer: str, events: dict[str, Event]) -> list[Event]:
+    """Note the events as processed, one by one, which tells those that were not noted before."""
+    return [event for event_id, event in events.items() if _note(session, consumer, [event_id])]
+
+
+def _note(session: Session, consumer: str, event_ids: Iterable[str]) -> int:
+    """Note events as processed, and say how many were not yet.
 
     A concurrent delivery of one of them waits here for the first one's commit, and then counts as had.
     """
-    savepoint = session.begin_nested()
-    if affected_rows(_note(session, consumer, events)) == len(events):
-        savepoint.commit()
-        return list(events.values())
-    # Some were had before: which, is told by noting them one by one.
-    savepoint.rollback()
-    return [event for event_id, event in events.items() if affected_rows(_note(session, consumer, [event_id]))]
-
-
-def _note(session: Session, consumer: str, event_ids: Iterable[str]) -> Any:
     now = utc_now()
     rows = [{"consumer": consumer, "event_id": event_id, "processed_at": now} for event_id in event_ids]
-    return session.execute(insert(ProcessedEvent).prefix_with("IGNORE").values(rows))
+    return affected_rows(session.connection().execute(_NOTED, rows))
 
 
 def _check_type(consumer: str, event: Event) -> None:

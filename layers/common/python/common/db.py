@@ -1,16 +1,18 @@
 """The database: one engine per process, one commit per request, and what is to happen after that commit."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any, TypeVar, cast
 
+import pymysql
 import stamina
-from sqlalchemy import URL, CursorResult, Engine, create_engine
+from sqlalchemy import URL, CursorResult, Engine, create_engine, event
 from sqlalchemy import Result as ExecutionResult
 from sqlalchemy.dialects.mysql import DATETIME
-from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, DisconnectionError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
 
@@ -32,6 +34,8 @@ _DUPLICATE, _ROW_IS_REFERENCED, _NO_REFERENCED_ROW = 1062, 1451, 1452
 
 # What the database must have room for, times the environments there may be.
 CONNECTIONS_PER_PROCESS = 2
+# A connection that was used so recently is taken for alive without asking: no server has restarted meanwhile.
+_ALIVE_SECONDS = 1.0
 
 
 class Base(DeclarativeBase):
@@ -73,14 +77,38 @@ def database_url(settings: Settings | None = None) -> URL:
 @cache
 def get_engine() -> Engine:
     """The process's engine: an execution environment serves one request at a time, so one connection and one to spare."""
-    return create_engine(
-        database_url(),
+    return engine_of(database_url())
+
+
+def engine_of(url: URL) -> Engine:
+    """An engine that asks the server nothing that it need not be asked: each round trip is one more wait of a request."""
+    engine = create_engine(
+        url,
         pool_size=1,
         max_overflow=CONNECTIONS_PER_PROCESS - 1,
-        pool_pre_ping=True,
+        # Whoever takes a connection commits or rolls back before giving it back: see `transaction`.
+        pool_reset_on_return=None,
         isolation_level="READ COMMITTED",
         connect_args={"connect_timeout": 3, "read_timeout": 10, "write_timeout": 10, "init_command": _INIT},
     )
+    event.listen(engine, "checkin", _note_use)
+    event.listen(engine, "checkout", _ask_if_alive)
+    return engine
+
+
+def _note_use(_connection: Any, record: Any) -> None:
+    record.info["used_at"] = time.monotonic()
+
+
+def _ask_if_alive(connection: Any, record: Any, _proxy: Any) -> None:
+    """Have the pool make a new connection where the server has ended this one. Raises DisconnectionError, which tells it so."""
+    used_at = record.info.get("used_at")
+    if used_at is None or time.monotonic() - used_at < _ALIVE_SECONDS:
+        return
+    try:
+        connection.ping(reconnect=False)
+    except pymysql.err.Error as error:
+        raise DisconnectionError(str(error)) from error
 
 
 def before_commit(session: Session, action: Callable[[], object]) -> None:

@@ -14,9 +14,9 @@ from typing import Any
 from sqlalchemy import BigInteger, String, Text, insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from common.db import Base, UtcDateTime, after_commit, before_commit, utc_now
+from common.db import Base, UtcDateTime, before_commit, utc_now
 from common.observability import current_trace_id
-from common.redis_client import try_redis
+from common.telling import tell
 from common.topology import CONSUMERS, TOPOLOGY, Channel, Event, channel_of, channels_of, consumer_function, of_channel
 
 __all__ = [
@@ -111,21 +111,10 @@ def emit(session: Session, event_type: str, fields: Mapping[str, Any]) -> str:
     emitted: list[dict[str, Any]] = session.info.setdefault("emitted", [])
     if not emitted:
         before_commit(session, lambda: session.execute(insert(OutboxRow), emitted))
-        after_commit(session, lambda: _publish(emitted))
+        # It only wakes the consumers: the bridge's sweeper covers for a Redis that is away.
+        tell(session, lambda redis: [redis.publish(row["channel"], row["payload"]) for row in emitted])
     emitted.append({"event_id": event_id, "channel": channel, "payload": payload, "trace_id": event["trace_id"], "created_at": now})
     return event_id
-
-
-def _publish(emitted: list[dict[str, Any]]) -> None:
-    """Wake the consumers, in one round trip; the bridge's sweeper covers for a Redis that is away."""
-
-    def send(client: Any) -> None:
-        pipeline = client.pipeline(transaction=False)
-        for row in emitted:
-            pipeline.publish(row["channel"], row["payload"])
-        pipeline.execute()
-
-    try_redis(send, None)
 
 
 def by_event(payload: Mapping[str, Any]) -> Iterator[Event]:

@@ -1,6 +1,6 @@
 """Redis, which may be away at any time: nothing here raises because of it, and no request waits for it twice."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Any, TypeVar
 
@@ -13,6 +13,8 @@ from common.config import get_settings
 from common.observability import logger
 
 Result = TypeVar("Result")
+Command = Callable[[Any], object]
+"""Adds a command to a pipeline, or gives it to a client."""
 
 # In memory, since this is the breaker that guards the place where the others keep their state. Short, because
 # finding out that Redis is back costs one refused connection.
@@ -83,6 +85,19 @@ def interruptions() -> int:
 def guard_state() -> str:
     """State of the breaker that guards Redis: closed, open or half-open."""
     return str(_guard.current_state)
+
+
+def in_one_trip(commands: Iterable[Command], *, insist: bool = False) -> bool:
+    """Have Redis do all of this in one round trip, one after the other. Returns whether it did."""
+
+    def send(client: "redis.Redis") -> bool:
+        pipeline = client.pipeline(transaction=False)
+        for command in commands:
+            command(pipeline)
+        pipeline.execute()
+        return True
+
+    return try_redis(send, otherwise=False, insist=insist)
 
 
 def call_script(client: "redis.Redis", script: str, keys: list[str], arguments: list[Any]) -> Any:
