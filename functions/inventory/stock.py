@@ -6,14 +6,18 @@ from decimal import Decimal
 
 from sqlalchemy.orm import Session
 
+from common.cache import EntityCache
 from common.db import utc_now
 from common.events import emit
+from common.fields import as_json_number
 from common.observability import current_trace_id
 from inventory import repository
 from inventory.models import LOW_STOCK, Storage
 from inventory.schemas import OrderDecision, Reason, StockCrossing
 
 _BEGINNING = datetime.min.replace(tzinfo=UTC)
+# By product: for who takes orders, to know without asking that there is enough. Nobody is shown it.
+_CACHE = EntityCache("stock")
 
 
 class NotEnoughStockError(Exception):
@@ -78,6 +82,8 @@ class StockBook:
         """Write what was decided. The database's own check refuses a quantity below zero, whatever was decided."""
         repository.write_storages(self._session, self._changed.values())
         repository.add_movements(self._session, self._movements)
+        changed = [{"id": s.product_id, "version": s.version, "quantity": as_json_number(s.quantity)} for s in self._changed.values()]
+        _CACHE.follow(self._session, changed)
 
     def _move(self, product_id: int, delta: Decimal, reason: Reason, event_id: str, reference: str | None) -> None:
         storage = self._storages[product_id]

@@ -14,7 +14,7 @@ from common.events import emit
 from common.fields import as_json_number
 from common.observability import logger
 from common.paging import page_document
-from common.services import Directory, get_from
+from common.services import Directory, find_each, get_from
 from common.statistics import total
 from order import repository
 from order.models import Order
@@ -23,6 +23,8 @@ from order.schemas import OrderIn, OrderOut, OrderQuery, OrderStatistics, OrderS
 _CACHE = EntityCache("order", TRANSACTION_SECONDS)
 customers = Directory("customer", "customers")
 products = Directory("product", "products")
+# What inventory tells of its stock; by product.
+_STOCK = EntityCache("stock")
 
 
 def get_order(order_id: int) -> dict[str, Any]:
@@ -65,7 +67,7 @@ def create_order(session: Session, new: OrderIn) -> dict[str, Any]:
 
     Raises InvalidError for a customer or product that does not exist, ConflictError where stock is known to be short.
     """
-    customer, product = customers.find(new.customer_id), products.find(new.product_id)
+    customer, product = find_each((customers, new.customer_id), (products, new.product_id))
     if customer is None:
         raise _missing("customer", new.customer_id)
     if product is None:
@@ -134,12 +136,20 @@ def decide_orders(session: Session, decisions: list[Decision]) -> None:
 
 
 def _check_stock(new: OrderIn) -> None:
-    """Say no at once where stock is known to be short. Where inventory cannot be asked, its event decides later."""
+    """Say no at once where stock is known to be short. Where inventory cannot be asked, its event decides later.
+
+    That there is enough is believed of the cache; that there is not, only of inventory itself.
+    """
+    held = _STOCK.get(new.product_id)
+    if isinstance(held, dict) and Decimal(str(held["quantity"])) >= new.quantity:
+        return
     try:
         _, storage = get_from("inventory", "/api/inventory/product/{product_id}", path={"product_id": str(new.product_id)})
     except UnavailableError:
         logger.warning("order_taken_without_asking_inventory", product_id=new.product_id)
         return
+    if storage.get("version"):
+        _STOCK.put([{"id": new.product_id, "version": storage["version"], "quantity": storage["quantity"]}])
     available = Decimal(str(storage.get("quantity", 0)))
     if available < new.quantity:
         raise ConflictError(

@@ -11,7 +11,7 @@ from common.db import is_missing_reference, transaction, utc_now
 from common.errors import InvalidError, NotFoundError
 from common.events import emit
 from common.paging import page_document
-from common.services import Directory
+from common.services import Directory, find_each
 from common.statistics import PeriodStatistics, total
 from procurement import repository
 from procurement.models import Procurement
@@ -65,7 +65,7 @@ def create_procurement(session: Session, new: ProcurementIn) -> dict[str, Any]:
 
     Raises InvalidError for a supplier or product that does not exist.
     """
-    supplier, product = suppliers.find(new.supplier_id), products.find(new.product_id)
+    supplier, product = find_each((suppliers, new.supplier_id), (products, new.product_id))
     if supplier is None:
         raise _missing("supplier", new.supplier_id)
     if product is None:

@@ -74,6 +74,7 @@ GRANTS: Mapping[str, tuple[Grant, ...]] = {
         *_on("ledger_sums", "SELECT", "INSERT", "UPDATE"),
         *_on("ledger_summed", "SELECT", "INSERT", "UPDATE"),
         *_on("stock_alerts", "SELECT", "INSERT", ("UPDATE", "cleared_at")),
+        *_CACHED,
         *_SEARCHES,
         *_LISTS,
         *_TELLS,

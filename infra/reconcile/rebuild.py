@@ -39,6 +39,13 @@ _REPAIR = """
 """
 
 
+# What the cache holds of it may be wrong from now on: the bridge tells it.
+_DOUBT = """
+    INSERT INTO cache_doubts (kind, entity_id, version, created_at)
+    SELECT 'stock', product_id, version, UTC_TIMESTAMP(6) FROM storages WHERE product_id = %(product_id)s
+"""
+
+
 @dataclass(frozen=True)
 class Drift:
     """A product whose stock is not the sum of its movements; `quantity` is None where it has no storage at all."""
@@ -87,6 +94,7 @@ def repair(addresses: Mapping[str, str], found: Sequence[Drift], tell: Callable[
                 repaired = [drift for drift in still if drift.ledger >= 0 and (drift.certain or by_sum)]
                 for drift in repaired:
                     cursor.execute(_REPAIR, {"product_id": drift.product_id, "ledger": drift.ledger})
+                    cursor.execute(_DOUBT, {"product_id": drift.product_id})
             connection.commit()
             for drift in repaired:
                 tell(drift)

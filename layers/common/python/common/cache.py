@@ -92,11 +92,7 @@ class EntityCache:
     def get_many(self, entity_ids: Iterable[int]) -> dict[int, Json | Gone]:
         """Those of the entities that the cache knows, in one round trip."""
         ids = list(dict.fromkeys(entity_ids))
-        if not ids:
-            return {}
-        held: list[Any] = try_redis(lambda client: list(client.mget([self.key(i) for i in ids])), [None] * len(ids))
-        known = {i: value for i, value in zip(ids, held, strict=True) if value is not None and not value.endswith(f":{_IN_DOUBT}")}
-        return {i: _decode(value) for i, value in known.items()}
+        return {i: held for i, held in zip(ids, look_up([(self, i) for i in ids]), strict=True) if held is not None}
 
     def put(self, entities: Iterable[Mapping[str, Any]], *, insist: bool = False) -> None:
         """Keep entities (each with `id` and `version`) unless newer ones are held. Writers insist, readers do not."""
@@ -156,7 +152,7 @@ class EntityCache:
 
     def _put_by(self, redis: Redis, entries: list[_Entry], seconds: int) -> None:
         keys = [self.key(entity_id) for entity_id, _, _ in entries]
-        redis.eval(_PUT_IF_NOT_OLDER, len(keys), *keys, seconds, *(part for _, version, value in entries for part in (version, value)))  # type: ignore[no-untyped-call]
+        redis.eval(_PUT_IF_NOT_OLDER, len(keys), *keys, seconds, *(part for _, version, value in entries for part in (version, value)))
 
     def _void_lists_by(self, redis: Redis) -> None:
         redis.set(lists_key(self.kind), uuid.uuid4().hex)
@@ -178,7 +174,18 @@ class EntityCache:
         return answer
 
 
-def _decode(held: str) -> Json | Gone:
+def look_up(wanted: Sequence[tuple[EntityCache, int]]) -> list[Json | Gone | None]:
+    """Entities of any kinds, as `EntityCache.get` gives them, in one round trip."""
+    if not wanted:
+        return []
+    keys = [cache.key(entity_id) for cache, entity_id in wanted]
+    held: list[Any] = try_redis(lambda client: list(client.mget(keys)), [None] * len(keys))
+    return [_decode(value) for value in held]
+
+
+def _decode(held: str | None) -> Json | Gone | None:
+    if held is None or held.endswith(f":{_IN_DOUBT}"):
+        return None
     _, _, value = held.partition(":")
     return dict(json.loads(value)) if value else GONE
 
