@@ -9,7 +9,7 @@ from common.crash_points import crash_point
 from common.observability import logger
 from common.topology import Event
 from infra.bridge.database import DATABASE_AWAY, Database, close, connect
-from infra.bridge.delivery import Row
+from infra.bridge.delivery import Round, Row
 from infra.bridge.dispatcher import Dispatcher
 from infra.bridge.invocation import Invoke, Outcome
 from infra.bridge.outbox import Outbox
@@ -48,6 +48,8 @@ class Delivering(threading.Thread):
         self._finish_at = 0.0
         self._sweep_at = 0.0
         self._passed = 0
+        # What the function has been told, all well by its own account, and what is still to be recorded.
+        self._told: list[Row] = []
         self.counts = Counts()
         self.last_step_at = time.monotonic()
         self.redis_is_there: Callable[[], bool] = lambda: True
@@ -76,8 +78,7 @@ class Delivering(threading.Thread):
                 if self._turn(dispatcher):
                     continue
                 self._woken.wait(self._seconds_to_wait())
-            if self._connection is not None:
-                close(self._connection)
+            self._close()
         except Exception as error:  # noqa: BLE001  # its end is the process's end, and the supervisor's to judge
             logger.exception("delivering_failed")
             self.counts.last_error = f"{type(error).__name__}: {error}"
@@ -96,9 +97,7 @@ class Delivering(threading.Thread):
         try:
             return self._deliver(dispatcher)
         except DATABASE_AWAY as error:
-            if self._connection is not None:
-                close(self._connection)
-                self._connection = None
+            self._forget_connection()
             self._wait_out(f"{type(error).__name__}: {error}")
             return False
 
@@ -110,22 +109,57 @@ class Delivering(threading.Thread):
             outbox.finish()
             self._finish_at = time.monotonic() + self._settings.finish_seconds
         rows = self._read(outbox)
+        told = {row.id for row in self._told}
+        if told and (not rows or any(row.id in told for row in rows)):
+            self._settle(outbox, [], Round())
+            # What comes again although it was told is counted now, and told again in its time.
+            return bool(rows)
         if not rows:
             self._note_health(None)
             return False
         crash_point("after_read_before_invoke", self._consumer)
         outcome = dispatcher.tell(rows)
-        crash_point("after_invoke_before_mark", self._consumer)
-        settlement = outbox.settle(rows, outcome)
-        crash_point("after_mark", self._consumer)
-        self._count(settlement.processed, outcome.failures, settlement.dead)
-        if settlement.retry_in is not None:
-            self._retry_at = min(self._retry_at, time.monotonic() + settlement.retry_in)
+        self.counts.batches += 1
+        if outcome.answered == rows and not outcome.failures and len(told) + len(rows) < self._settings.batch_events:
+            # Who waits to be told comes first; that it was done stands in the consumer's own note.
+            self._told += rows
+            self._note_health(None)
+            return True
+        self._settle(outbox, rows, outcome)
         if outcome.outage:
             self._wait_out(outcome.outage)
             return False
         self._note_health(None)
         return len(rows) == self._settings.batch_events or not self.redis_is_there()
+
+    def _settle(self, outbox: Outbox, rows: list[Row], outcome: Round) -> None:
+        """Record how telling these rows went, and those that went well before."""
+        crash_point("after_invoke_before_mark", self._consumer)
+        outcome.answered += self._told
+        settlement = outbox.settle([*self._told, *rows], outcome)
+        self._told = []
+        crash_point("after_mark", self._consumer)
+        self._count(settlement.processed, outcome.failures, settlement.dead)
+        if settlement.retry_in is not None:
+            self._retry_at = min(self._retry_at, time.monotonic() + settlement.retry_in)
+
+    def _close(self) -> None:
+        """Leave nothing unrecorded, if there is somebody to record it."""
+        if self._connection is None:
+            return
+        try:
+            if self._told:
+                self._settle(Outbox(self._connection, self._consumer, self._settings), [], Round())
+        except DATABASE_AWAY as error:
+            logger.warning("not_recorded", events=len(self._told), error=str(error))
+        close(self._connection)
+
+    def _forget_connection(self) -> None:
+        """What was told is found noted as done by `Outbox.finish`, or is told again."""
+        if self._connection is not None:
+            close(self._connection)
+        self._connection = None
+        self._told = []
 
     def _read(self, outbox: Outbox) -> list[Row]:
         """The next batch. Only a sweep goes over everything undelivered, as a consumer that was given up may leave much of it."""
@@ -144,7 +178,6 @@ class Delivering(threading.Thread):
         return rows
 
     def _count(self, processed: int, failures: dict[str, str], dead: list[str]) -> None:
-        self.counts.batches += 1
         self.counts.delivered += processed
         self.counts.failed += len(failures)
         self.counts.dead_lettered += len(dead)

@@ -6,7 +6,7 @@ of its channel is done with it.
 """
 
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -114,10 +114,13 @@ class Outbox:
         with self._connection.cursor() as cursor:
             cursor.execute(_DONE_BUT_UNMARKED.format(listeners=listeners), {"channels": self._channels})
             ids = [row["id"] for row in cursor.fetchall()]
-        return in_transaction(self._connection, lambda cursor: _mark(cursor, ids)) if ids else 0
+        return in_transaction(self._connection, lambda cursor: _lock_and_mark(cursor, ids)) if ids else 0
 
     def _settle(self, cursor: DictCursor, rows: Sequence[Row], outcome: Round) -> Settlement:
-        noted = {event_id for consumer, event_id in _done(cursor, _PROCESSED, [row.event_id for row in rows]) if consumer == self._consumer}
+        # Locked before it is read who is done: see `_mark`.
+        locked = _lock(cursor, [row.id for row in rows])
+        done = _done(cursor, _PROCESSED, [row.event_id for row in rows])
+        noted = {event_id for consumer, event_id in done if consumer == self._consumer}
         failures = {row.event_id: _NOT_NOTED for row in outcome.answered} | outcome.failures
         settlement = Settlement(processed=len(noted))
         self._forget_failures(cursor, [row for row in rows if row.attempts and row.event_id in noted])
@@ -128,7 +131,7 @@ class Outbox:
                 self._note_failure(cursor, row, row.attempts + 1, failures[row.event_id], settlement)
             elif row.event_id in outcome.deferred:
                 self._note_failure(cursor, row, row.attempts, outcome.deferred[row.event_id], settlement)
-        _mark(cursor, [row.id for row in rows])
+        _mark(cursor, locked, done)
         return settlement
 
     def _note_failure(self, cursor: DictCursor, row: Row, attempts: int, reason: str, settlement: Settlement) -> None:
@@ -159,21 +162,26 @@ def _done(cursor: DictCursor, query: str, event_ids: Sequence[str]) -> set[tuple
     return {(row["consumer"], row["event_id"]) for row in cursor.fetchall()}
 
 
-def _mark(cursor: DictCursor, ids: Iterable[int]) -> int:
+def _lock(cursor: DictCursor, ids: Sequence[int]) -> Sequence[Mapping[str, Any]]:
+    cursor.execute(_LOCK, {"ids": ids})
+    return cursor.fetchall()
+
+
+def _lock_and_mark(cursor: DictCursor, ids: Sequence[int]) -> int:
+    locked = _lock(cursor, ids)
+    return _mark(cursor, locked, _done(cursor, _PROCESSED, [row["event_id"] for row in locked])) if locked else 0
+
+
+def _mark(cursor: DictCursor, locked: Sequence[Mapping[str, Any]], done: set[tuple[str, str]]) -> int:
     """Mark those of the rows that every consumer of their channel is done with. Returns how many.
 
-    The rows are locked before it is read who is done: of two consumers that finish at once the second sees the first, and
+    The rows were locked before it was read who is done: of two consumers that finish at once the second sees the first, and
     a dead letter that is being replayed is seen either before (the replay then clears the mark) or as replayed.
     """
-    cursor.execute(_LOCK, {"ids": list(ids)})
-    rows = cursor.fetchall()
-    if not rows:
-        return 0
-    event_ids = [row["event_id"] for row in rows]
-    done = _done(cursor, _PROCESSED, event_ids)
-    if any(not _is_complete(row, done) for row in rows):
-        done |= _done(cursor, _DEAD, event_ids)
-    complete = [row["id"] for row in rows if _is_complete(row, done)]
+    missing = [row["event_id"] for row in locked if not _is_complete(row, done)]
+    if missing:
+        done = done | _done(cursor, _DEAD, missing)
+    complete = [row["id"] for row in locked if _is_complete(row, done)]
     return cursor.execute(_MARK, {"ids": complete}) if complete else 0
 
 
