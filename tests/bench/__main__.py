@@ -11,10 +11,10 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from tests.bench import gateways, report, services
+from tests.bench import events, gateways, report, services
 from tests.bench.contenders import BareLoop, Edge, LocalStackGateway
 
-PARTS = ("gateways", "services")
+PARTS = ("gateways", "services", "events")
 WIDTH = 150
 
 say = Console(stderr=True)
@@ -26,6 +26,7 @@ def bench(
     seconds: Annotated[float, typer.Option(help="How long each load lasts.", min=1)] = 5,
     part: Annotated[list[str] | None, typer.Option(help=f"Only this part: {', '.join(PARTS)}. Can be given more than once.")] = None,
     quick: Annotated[bool, typer.Option(help="One short round against the bare loop and LocalStack's gateway, with wide bounds.")] = False,
+    backlog: Annotated[int, typer.Option(help="How many stock events have come together.", min=1000)] = events.BACKLOG,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.")] = None,
     picture: Annotated[Path | None, typer.Option(help="Write the chart of the gateways to this file, as SVG.")] = None,
 ) -> None:
@@ -48,6 +49,13 @@ def bench(
             figures = services.measure(Path(directory), rounds=rounds, seconds=seconds, say=_progress)
         told["services"] = [asdict(figure) for figure in figures]
         output.print(report.services_table(figures))
+    if "events" in parts:
+        with tempfile.TemporaryDirectory(prefix="inventory-bench-", ignore_cleanup_errors=True) as directory:
+            taken = events.measure(Path(directory), rounds=rounds, seconds=2 * seconds, backlog=backlog, say=_progress)
+        told["events"] = asdict(taken)
+        output.print(report.paces_table(taken.paces))
+        output.print(report.backlog_table(taken.backlogs))
+        goals += report.event_goals(taken)
     output.print(report.goals_table(goals))
     told["goals"] = [goal.document() for goal in goals]
     if json_file:

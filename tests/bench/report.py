@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from html import escape
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
@@ -10,12 +11,13 @@ from rich.table import Table
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from tests.bench.events import Backlog, Figures, Pace
     from tests.bench.services import Figure
 
-Figures = dict[str, Any]
+Row = dict[str, Any]
 
 
-def gateways_table(rows: Sequence[Figures]) -> Table:
+def gateways_table(rows: Sequence[Row]) -> Table:
     """The contenders beside one another; a request is one through the authorizer, whose answer is kept."""
     table = _table("The trivial function behind gateway and authorizer (medians)")
     crowds = sorted(int(name.removeprefix("per_second_at_")) for name in rows[0] if name.startswith("per_second_at_"))
@@ -52,6 +54,43 @@ def services_table(figures: Sequence[Figure]) -> Table:
     return table
 
 
+def paces_table(paces: Sequence[Pace]) -> Table:
+    """Orders at their own pace, until they were taken and until their stock had moved."""
+    table = _table("Orders through the gateway, from sending one (medians)")
+    for column in ("orders/s", "taken: p50", "p99", "stock applied: p50", "p99", "refused"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for pace in paces:
+        times = (pace.answered_p50, pace.answered_p99, pace.applied_p50, pace.applied_p99)
+        table.add_row(str(pace.per_second), *(f"{value:.1f} ms" for value in times), f"{pace.errors} of {pace.orders + pace.errors}")
+    return table
+
+
+def backlog_table(backlogs: Sequence[Backlog]) -> Table:
+    """Backlogs of stock events, as they were worked off."""
+    table = _table("Stock events that had come together, half of them orders whose decisions are consumed as well")
+    for column in ("events", "applied in", "events/s", "all decided in", "CPU per event", "memory at a quarter, and at the end"):
+        table.add_column(column, justify="right", no_wrap=column != "memory at a quarter, and at the end")
+    for each in backlogs:
+        memory = ", ".join(f"{role}: {quarter:.0f}, {end:.0f} MB" for role, (quarter, end) in each.memory_mb.items())
+        times = (f"{each.seconds:.1f} s", f"{each.per_second:.0f}", f"{each.decided_seconds:.1f} s")
+        table.add_row(f"{each.events:,}", *times, f"{each.cpu_ms_per_event:.2f} ms", memory)
+    return table
+
+
+def event_goals(figures: Figures) -> list[Goal]:
+    """What was asked of events, each as a part of its bound, and what holds on any machine."""
+    paces = {pace.per_second: pace for pace in figures.paces}
+    rate = median(backlog.per_second for backlog in figures.backlogs)
+    grown = max(end / quarter for backlog in figures.backlogs for quarter, end in backlog.memory_mb.values())
+    return [
+        Goal("stock applied at 50 orders/s, p50 / 30 ms", paces[50].applied_p50 / 30, at_most=1),
+        Goal("stock applied at 50 orders/s, p99 / 150 ms", paces[50].applied_p99 / 150, at_most=1),
+        Goal("stock applied: p50 at 50 orders/s / at 10", paces[50].applied_p50 / paces[10].applied_p50, at_most=2),
+        Goal("stock events per second / 1000", rate / 1000, at_least=1),
+        Goal("memory after a backlog / after a quarter of it", grown, at_most=1.05),
+    ]
+
+
 def goals_table(goals: Sequence[Goal]) -> Table:
     """Each goal as a ratio of this run, and whether it is met."""
     table = _table("Goals, as ratios in this run")
@@ -62,7 +101,7 @@ def goals_table(goals: Sequence[Goal]) -> Table:
     return table
 
 
-def picture(rows: Sequence[Figures]) -> str:
+def picture(rows: Sequence[Row]) -> str:
     """Requests per second at 8 clients as bars, an SVG that reads on light and on dark pages."""
     ranked = sorted(rows, key=lambda row: -row["per_second_at_8"])
     most = ranked[0]["per_second_at_8"]
@@ -93,12 +132,12 @@ class Goal:
         self.met = (at_most is None or ratio <= at_most) and (at_least is None or ratio >= at_least)
         self.says = f"at most {at_most:g}" if at_most is not None else f"at least {at_least:g}"
 
-    def document(self) -> Figures:
+    def document(self) -> Row:
         """For the JSON file."""
         return {"what": self.what, "ratio": self.ratio, "goal": self.says, "met": self.met}
 
 
-def gateway_goals(rows: Mapping[str, Figures], *, leeway: float = 1.0) -> list[Goal]:
+def gateway_goals(rows: Mapping[str, Row], *, leeway: float = 1.0) -> list[Goal]:
     """What is wanted of the edge, of the contenders that were measured. `leeway` widens each bound, for a short run on a busy machine."""
     ours, goals = rows["ours"], []
     if bare := rows.get("bare Runtime API loop"):

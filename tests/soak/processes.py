@@ -28,6 +28,18 @@ def resident(stack: Stack) -> dict[str, dict[Life, int]]:
     return found
 
 
+def cpu_seconds(stack: Stack) -> dict[str, float]:
+    """Processor time that the processes of each role have taken so far; what has ended counts no more."""
+    found: dict[str, float] = {}
+    for role, process in _processes(stack):
+        try:
+            times = process.cpu_times()
+        except psutil.Error:
+            continue  # it has just ended
+        found[role] = found.get(role, 0) + times.user + times.system
+    return found
+
+
 def _processes(stack: Stack) -> Iterator[tuple[str, psutil.Process]]:
     state = stack.state.read()
     yield "supervisor", psutil.Process(state["supervisor"]["pid"])

@@ -1,0 +1,319 @@
+"""From an order to its stock, and a heap of stock events: gateway, outbox, bridge, consumer functions and ledger, all together."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import threading
+import time
+from dataclasses import dataclass, field
+from datetime import timedelta
+from decimal import Decimal
+from statistics import median, quantiles
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import urlsplit
+
+import redis
+
+from common.config import Settings
+from common.db import utc_now
+from common.events import new_event_id
+from infra.bridge.database import connect
+from infra.seed.bulk import BulkWriter
+from infra.stack import Ports, Stack, launcher
+from tests.e2e.client import Clerk, eventually
+from tests.soak.processes import cpu_seconds, resident
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from infra.bridge.database import Database
+
+PRODUCTS = 100
+PACES = (10, 50, 100)
+BACKLOG = 100_000
+_STOCK = 1_000_000
+# Enough that one slow answer keeps nobody from sending in time.
+_CONNECTIONS = 16
+_COLUMNS = {
+    "orders": (
+        *("id", "customer_id", "product_id", "quantity", "unit_price", "total_cost", "timestamp"),
+        *("customer_name", "product_code", "product_name", "status", "version"),
+    ),
+    "outbox": ("event_id", "channel", "payload", "trace_id", "created_at"),
+}
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Orders that come at their own pace, whether or not others are answered; milliseconds from sending one."""
+
+    per_second: int
+    orders: int
+    errors: int
+    answered_p50: float
+    answered_p99: float
+    """Until the order was taken."""
+    applied_p50: float
+    applied_p99: float
+    """Until its stock had moved, for everybody to see."""
+
+
+@dataclass(frozen=True)
+class Backlog:
+    """Stock events that had come together while nobody delivered, half of them procurements, half orders."""
+
+    events: int
+    seconds: float
+    per_second: float
+    """Stock events applied per second, while the decisions on the orders were consumed beside them."""
+    decided_seconds: float
+    """Until the last order was confirmed."""
+    cpu_ms_per_event: float
+    """Of all processes together, with what the decisions cost."""
+    cpu_ms_by_role: dict[str, float] = field(default_factory=dict)
+    memory_mb: dict[str, tuple[float, float]] = field(default_factory=dict)
+    """Of who delivers and who consumes: when a quarter was done, and at the end."""
+
+
+@dataclass(frozen=True)
+class Figures:
+    """All that was measured."""
+
+    paces: list[Pace]
+    backlogs: list[Backlog]
+
+
+def measure(
+    directory: Path, *, rounds: int = 3, seconds: float = 10, backlog: int = BACKLOG, say: Callable[[str], None] = lambda _: None
+) -> Figures:
+    """Start the whole system in `directory` and measure; paces are medians over the rounds, a backlog is drained once for each."""
+    stack = Stack(directory, Ports.free())
+    say("starting the system")
+    try:
+        launcher.up(stack)
+        trade = Trade.of(stack)
+        paces: dict[int, list[Pace]] = {pace: [] for pace in PACES}
+        with Listener(stack.ports.redis) as listener:
+            _at_pace(trade, listener, PACES[0], 3)
+            for number in range(1, rounds + 1):
+                for pace in PACES:
+                    say(f"round {number} of {rounds}: {pace} orders/s")
+                    paces[pace].append(_at_pace(trade, listener, pace, seconds))
+        backlogs = []
+        for number in range(1, rounds + 1):
+            say(f"round {number} of {rounds}: a backlog of {backlog:,} events")
+            backlogs.append(drain(trade, backlog))
+        return Figures([_median(taken) for taken in paces.values()], backlogs)
+    finally:
+        launcher.down(stack)
+
+
+@dataclass
+class Trade:
+    """A company that has enough of everything."""
+
+    stack: Stack
+    clerk: Clerk
+    customer: dict[str, Any]
+    products: list[dict[str, Any]]
+
+    @classmethod
+    def of(cls, stack: Stack) -> Self:
+        """Set one up through the gateway."""
+        clerk = Clerk(stack.gateway_url)
+        supplier = clerk.supplier()
+        products = [clerk.product(supplier_id=supplier["id"]) for _ in range(PRODUCTS)]
+        for product in products:
+            clerk.procure(product, _STOCK)
+        for product in products:
+            eventually(lambda product=product: clerk.stock(product) == _STOCK, seconds=60, what="the opening stock")
+        return cls(stack, clerk, clerk.customer(), products)
+
+    @property
+    def settings(self) -> Settings:
+        """How the database is reached."""
+        return Settings.model_validate({name.lower(): value for name, value in self.stack.addresses().items()})
+
+
+class Listener:
+    """Hears when inventory has decided about an order: it tells so as soon as the stock's movement is committed."""
+
+    def __init__(self, port: int) -> None:
+        self._client = redis.Redis(port=port, decode_responses=True)
+        self.heard: dict[int, float] = {}
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._listen, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._subscription = self._client.pubsub(ignore_subscribe_messages=True)
+        self._subscription.subscribe("order_status")
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ending.set()
+        self._thread.join()
+        self._client.close()
+
+    def _listen(self) -> None:
+        while not self._ending.is_set():
+            message = self._subscription.get_message(timeout=0.2)
+            if message is not None:
+                now = time.perf_counter()
+                self.heard[json.loads(message["data"])["order_id"]] = now
+
+
+class _Sender(threading.Thread):
+    """Sends every n-th order in its time, over a connection of its own."""
+
+    def __init__(self, trade: Trade, due: Sequence[tuple[int, float]]) -> None:
+        super().__init__(daemon=True)
+        self._trade, self._due = trade, due
+        self.sent: dict[int, tuple[float, float]] = {}
+        """By order: when it was due, and when it was answered."""
+        self.errors = 0
+
+    def run(self) -> None:
+        trade = self._trade
+        address = urlsplit(trade.stack.gateway_url)
+        connection = http.client.HTTPConnection(str(address.hostname), address.port, timeout=30)
+        connection.connect()
+        connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        headers = {"Authorization": f"Bearer {trade.clerk.token}", "Content-Type": "application/json"}
+        for number, due in self._due:
+            time.sleep(max(0.0, due - time.perf_counter()))
+            product = trade.products[number % len(trade.products)]
+            body = json.dumps({"customer_id": trade.customer["id"], "product_id": product["id"], "quantity": 1}).encode()
+            connection.request("POST", "/api/orders", body, headers)
+            answer = connection.getresponse()
+            document = answer.read()
+            if answer.status == 201:
+                self.sent[json.loads(document)["id"]] = (due, time.perf_counter())
+            else:
+                self.errors += 1
+        connection.close()
+
+
+def _at_pace(trade: Trade, listener: Listener, per_second: int, seconds: float) -> Pace:
+    """Orders are due at even intervals and measured from then on, so that one that had to wait to be sent counts its waiting."""
+    begin = time.perf_counter() + 0.2
+    due = [(number, begin + number / per_second) for number in range(round(per_second * seconds))]
+    senders = [_Sender(trade, due[number::_CONNECTIONS]) for number in range(_CONNECTIONS)]
+    for sender in senders:
+        sender.start()
+    for sender in senders:
+        sender.join()
+    sent = {order: times for sender in senders for order, times in sender.sent.items()}
+    eventually(lambda: sent.keys() <= listener.heard.keys(), seconds=60, what="a decision on each order")
+    answered = [(answered_at - due_at) * 1000 for due_at, answered_at in sent.values()]
+    applied = [(listener.heard[order] - due_at) * 1000 for order, (due_at, _) in sent.items()]
+    return Pace(
+        per_second,
+        orders=len(sent),
+        errors=sum(sender.errors for sender in senders),
+        answered_p50=median(answered),
+        answered_p99=quantiles(answered, n=100)[98],
+        applied_p50=median(applied),
+        applied_p99=quantiles(applied, n=100)[98],
+    )
+
+
+def _median(taken: Sequence[Pace]) -> Pace:
+    figures = ("answered_p50", "answered_p99", "applied_p50", "applied_p99")
+    return Pace(
+        taken[0].per_second,
+        orders=sum(pace.orders for pace in taken),
+        errors=sum(pace.errors for pace in taken),
+        **{name: median(getattr(pace, name) for pace in taken) for name in figures},
+    )
+
+
+def drain(trade: Trade, events: int) -> Backlog:
+    """Write so many stock events while the bridge stands still, then have it deliver them all."""
+    stack = trade.stack
+    launcher.set_server(stack, "bridge", "stop")
+    connection = connect(trade.settings, seconds=60)
+    try:
+        consumed = {name: _consumed(connection, name) for name in ("inventory", "order")}
+        _write_backlog(trade, connection, events)
+        before = cpu_seconds(stack)
+        launcher.set_server(stack, "bridge", "start")
+        began = time.perf_counter()
+        applied_at = 0.0
+        quarter: dict[str, float] = {}
+        while True:
+            applied = _consumed(connection, "inventory") - consumed["inventory"]
+            if applied >= events // 4 and not quarter:
+                quarter = _memory(stack)
+            if applied >= events and not applied_at:
+                applied_at = time.perf_counter()
+            if applied_at and _consumed(connection, "order") - consumed["order"] >= events // 2:
+                break
+            assert time.perf_counter() - began < 60 + events / 50, f"only {applied} of {events} events were applied"
+            time.sleep(0.5)
+        decided_at = time.perf_counter()
+        after = cpu_seconds(stack)
+        end = _memory(stack)
+    finally:
+        connection.close()
+    used = {role: (seconds - before.get(role, 0)) * 1000 / events for role, seconds in after.items()}
+    return Backlog(
+        events,
+        seconds=applied_at - began,
+        per_second=events / (applied_at - began),
+        decided_seconds=decided_at - began,
+        cpu_ms_per_event=sum(used.values()),
+        cpu_ms_by_role={role: round(spent, 3) for role, spent in sorted(used.items(), key=lambda item: -item[1]) if spent > 0.005},
+        memory_mb={role: (quarter[role], end[role]) for role in end if role in quarter},
+    )
+
+
+def _consumed(connection: Database, consumer: str) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT COUNT(*) AS events FROM processed_events WHERE consumer = %s", (consumer,))
+        row = cursor.fetchone()
+    return int(row["events"]) if row else 0
+
+
+def _memory(stack: Stack) -> dict[str, float]:
+    """Megabytes of who delivers and who consumes stock events, the largest where there are several."""
+    roles = ("bridge: inventory", "bridge: order", "function inventory-consumer", "function order-consumer")
+    return {role: max(each.values()) / 1e6 for role, each in resident(stack).items() if role in roles}
+
+
+def _write_backlog(trade: Trade, connection: Database, events: int) -> None:
+    """Procurements' and orders' events in turn, as their services would have left them."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT COALESCE(MAX(id), 0) AS newest FROM orders")
+        row = cursor.fetchone()
+    first = int(row["newest"]) + 1 if row else 1
+    with BulkWriter(lambda: connect(trade.settings, seconds=60), _COLUMNS) as writer:
+        for order_id, product, moment in _orders(trade, first, events // 2):
+            fields = (trade.customer["id"], product["id"], 1, Decimal("2.55"), Decimal("2.55"), moment)
+            writer.add("orders", (order_id, *fields, trade.customer["name"], product["product_code"], product["name"], "pending", 1))
+        writer.settle()
+        for number, (order_id, product, moment) in enumerate(_orders(trade, first, events // 2)):
+            writer.add("outbox", _event("procurement_stock_in", moment, procurement_id=number + 1, product_id=product["id"], quantity=1))
+            writer.add("outbox", _event("order_stock_out", moment, order_id=order_id, product_id=product["id"], quantity=1))
+
+
+def _orders(trade: Trade, first: int, count: int) -> Iterator[tuple[int, dict[str, Any], Any]]:
+    now = utc_now().replace(tzinfo=None) - timedelta(seconds=1)
+    for number in range(count):
+        yield first + number, trade.products[number % len(trade.products)], now
+
+
+def _event(event_type: str, moment: Any, **fields: Any) -> tuple[Any, ...]:
+    event_id = new_event_id()
+    trace_id = f"bench-{event_id[-8:]}"
+    payload: Mapping[str, Any] = {
+        **fields,
+        "event_id": event_id,
+        "event_type": event_type,
+        "occurred_at": moment.isoformat() + "+00:00",
+        "trace_id": trace_id,
+    }
+    return event_id, event_type, json.dumps(payload, separators=(",", ":")), trace_id, moment
