@@ -39,7 +39,11 @@ def list_products(query: ProductQuery) -> dict[str, Any]:
     def load() -> dict[str, Any]:
         with transaction() as session:
             found = repository.page(session, query)
-        return page_document("products", [_document(p) for p in found.rows], found, query)
+        documents = [_document(p) for p in found.rows]
+        if query.ids is not None:
+            # Another service asks for what the cache did not know.
+            _CACHE.put(documents)
+        return page_document("products", documents, found, query)
 
     page = _CACHE.listed(query.model_dump(), load)
     return page | {"products": _with_suppliers(page["products"])}

@@ -38,7 +38,11 @@ def list_suppliers(query: SupplierQuery) -> dict[str, Any]:
     def load() -> dict[str, Any]:
         with transaction() as session:
             page = repository.page(session, query)
-        return page_document("suppliers", [_document(s) for s in page.rows], page, query)
+        documents = [_document(s) for s in page.rows]
+        if query.ids is not None:
+            # Another service asks for what the cache did not know.
+            _CACHE.put(documents)
+        return page_document("suppliers", documents, page, query)
 
     return _CACHE.listed(query.model_dump(), load)
 
