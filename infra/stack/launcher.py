@@ -34,15 +34,14 @@ class CameNotUp(Exception):
 def up(stack: Stack, progress: Callable[[dict[str, Any]], None] = lambda _: None, timeout: float = 600) -> None:
     """Bring `stack` to run the code that is there now. `progress` is called with the state whenever it changed.
 
-    Raises PortBusy or CameNotUp. What runs already and has not changed is left alone.
+    Raises PortBusy or CameNotUp. What runs already and has not changed is left alone; what was stopped by itself is started.
     """
     if stack.state.supervised():
         _same_ports(stack)
     else:
         ensure_free(_ports_needed(stack), own_pids=_left_running(stack))
-        with stack.state.changing_requests() as requests:
-            requests["stopped"] = []
     with stack.state.changing_requests() as requests:
+        requests["stopped"] = []
         requests["deployments"] += 1
         asked = requests["deployments"]
     supervisor = None if stack.state.supervised() else _start_supervisor(stack)
@@ -89,14 +88,11 @@ def set_server(stack: Stack, name: str, action: str, timeout: float = 90) -> Non
 @contextmanager
 def without(stack: Stack, names: Collection[str]) -> Iterator[None]:
     """The named servers stopped for as long as a `with` block lasts; after it, the whole up again. Raises NotRunning, CameNotUp."""
-    stopped_before = set(stack.state.requests()["stopped"])
     try:
         for name in names:
             set_server(stack, name, "stop")
         yield
     finally:
-        with stack.state.changing_requests() as requests:
-            requests["stopped"] = sorted(set(requests["stopped"]) - (set(names) - stopped_before))
         up(stack)
 
 
@@ -169,11 +165,20 @@ def _wait_until_up(
             if _all_up(stack, state, asked):
                 return
             _raise_on_failure(stack, state, asked, restarts_before)
-        if supervisor is not None and supervisor.poll() is not None and not stack.state.supervised():
-            raise CameNotUp(_last_words(stack, "supervisor", "The supervisor ended."))
+        if supervisor is None or supervisor.poll() is not None:
+            supervisor = _successor(stack, supervisor)
         if time.monotonic() > deadline:
             raise CameNotUp(f"The system is not up after {timeout:.0f} s; see the logs in {stack.logs_dir}")
         time.sleep(0.05)
+
+
+def _successor(stack: Stack, ended: subprocess.Popen[bytes] | None) -> subprocess.Popen[bytes] | None:
+    """Who is to be waited for now: a supervisor of ours, or somebody else's (None). Raises CameNotUp when ours has ended."""
+    if stack.state.supervised():
+        return None
+    if ended is not None:
+        raise CameNotUp(_last_words(stack, "supervisor", "The supervisor ended."))
+    return _start_supervisor(stack)  # the one that seemed to live was about to die
 
 
 def _raise_on_failure(stack: Stack, state: dict[str, Any], asked: int, restarts_before: dict[str, int]) -> None:

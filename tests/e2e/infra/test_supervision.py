@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import psutil
@@ -56,6 +57,21 @@ def test_servers_survive_their_supervisor_and_the_next_up_takes_them_over(system
     launcher.up(system)
 
     assert {name: server["pid"] for name, server in system.state.read()["servers"].items()} == pids
+
+
+def test_up_does_not_wait_for_a_supervisor_that_is_about_to_die(system):
+    os.kill(system.state.read()["supervisor"]["pid"], signal.SIGKILL)
+    wait_for(lambda: not system.state.supervised(), 5, "the supervisor is dead")
+    dying = system.state.claim()  # as a process does that was killed and has yet to go
+    threading.Timer(1, dying.close).start()
+    launcher.up(system, timeout=60)
+    assert system.state.supervised()
+
+
+def test_up_starts_what_was_stopped_by_itself(system):
+    assert inventory(system, "stop", "redis").returncode == 0
+    launcher.up(system, timeout=60)
+    assert entry(system, "redis")["actual"] == "running"
 
 
 def test_a_second_up_changes_nothing_and_is_quick(system):
