@@ -228,8 +228,8 @@ class ExecutionEnvironment:
             self._settings.scratch_dir.mkdir(parents=True, exist_ok=True)
             self._scratch = Path(tempfile.mkdtemp(prefix=f"{self.spec.name[:40]}-", dir=self._settings.scratch_dir))
             self._process = await self._spawner.spawn(self._launch(port, self._scratch))
-        except OSError as error:
-            LOG.warning("could not start an environment of %s: %s", self.spec.name, error)
+        except Exception as error:  # whatever it was: an invocation waits for its outcome
+            LOG.warning("could not start an environment of %s: %s", self.spec.name, error, exc_info=not isinstance(error, OSError))
             reason = str(error)
             self._fail_start(lambda request_id: outcomes.could_not_start(request_id, reason))
             self._bury()

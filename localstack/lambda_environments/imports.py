@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import threading
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.machinery import EXTENSION_SUFFIXES
@@ -100,11 +101,16 @@ class _Reader:
         return None
 
 
+_PARSING = threading.Lock()
+"""CPython 3.11 counts how deep it is in a tree for all threads together: https://github.com/python/cpython/issues/106905"""
+
+
 @lru_cache(maxsize=4096)
 def _imports_of(file: Path, mtime_ns: int, size: int) -> tuple[_Import | None, ...]:  # noqa: ARG001 (they say whether it changed)
     """The imports a module does in any case, in order; None stands for something else it does."""
     try:
-        tree = ast.parse(file.read_bytes())
+        with _PARSING:
+            tree = ast.parse(file.read_bytes())
     except (SyntaxError, ValueError):
         return (None,)
     return tuple(_of_statements(tree.body))

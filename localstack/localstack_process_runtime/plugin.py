@@ -44,7 +44,7 @@ def start() -> None:
     from localstack_process_runtime.gateway import install  # noqa: PLC0415
     from localstack_process_runtime.pauses import ShortCollections  # noqa: PLC0415
 
-    ShortCollections().install()
+    ShortCollections().start()
     introspection.register()
     stack_updates.install()
     if (state := kept_state()) is not None:

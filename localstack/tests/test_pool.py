@@ -117,6 +117,18 @@ def test_an_invocation_that_queued_for_too_long_is_refused_and_the_environment_s
     assert harness.invoke(spec).function_error is None
 
 
+def test_whatever_keeps_an_environment_from_starting_is_the_answer(harness: Harness, monkeypatch: pytest.MonkeyPatch):
+    def broken(*_: object) -> None:
+        raise SystemError("nobody thought of this")
+
+    monkeypatch.setattr(harness.pool.pool._spawner, "spawn", broken)
+    result = harness.invoke(harness.spec())
+    assert result.function_error == "Unhandled"
+    assert b"nobody thought of this" in result.payload
+    monkeypatch.undo()
+    assert harness.invoke(harness.spec()).function_error is None
+
+
 @limited(total=2)
 def test_at_the_total_bound_another_functions_idle_environment_gives_way(harness: Harness):
     for name in ("a", "b", "c"):
