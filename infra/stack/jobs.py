@@ -20,11 +20,14 @@ if TYPE_CHECKING:
 NOTICE_A_DEATH = 0.5
 """Seconds after a failure in which a server's death, its likely reason, becomes known."""
 
+RETRY_SECONDS = (5.0, 20.0, 60.0)
+"""After a failure, and the next, and the next; then it rests until somebody asks or a server restarts."""
+
 log = logging.getLogger("supervisor")
 
 
 class JobRunner:
-    """One thread per job: runs it once at the start, after each request, and after each restart of a server it depends on."""
+    """One thread per job: runs it at the start, after each request, after each restart of a server it depends on, after a failure."""
 
     def __init__(self, stack: Stack, job: Job, board: Board, asked: int) -> None:
         self._thread = threading.Thread(target=self._run, name=job.name, daemon=True)
@@ -35,6 +38,8 @@ class JobRunner:
         self._again = threading.Event()
         self._asked = asked
         self._ran_for: tuple[object, ...] | None = None
+        self._failures = 0
+        self._retry_at = float("inf")
         self._log = stack.logs_dir / f"{job.name}.log"
         self._log_begins = 0
         board.set_job(job.name, actual=is_.WAITING, answered=self._asked - 1, detail="", seconds=None)
@@ -49,11 +54,12 @@ class JobRunner:
             if self._again.is_set():
                 self._again.clear()
                 self._ran_for = None
+                self._failures = 0
                 self._board.set_job(self._job.name, actual=is_.WAITING, detail="")
             target = self._target()
-            if target == self._ran_for:
+            if target == self._ran_for and time.monotonic() < self._retry_at:
                 continue
-            if self._ran_for is not None:
+            if self._ran_for not in (None, target):
                 self._board.set_job(self._job.name, actual=is_.WAITING, detail="its server has restarted")
             if self._board.up(self._job.needs, asked):
                 self._run_once(asked, target)
@@ -69,6 +75,7 @@ class JobRunner:
 
     def _run_once(self, asked: int, target: tuple[object, ...]) -> None:
         started = time.monotonic()
+        self._retry_at = float("inf")
         self._board.set_job(self._job.name, actual=is_.RUNNING, detail="", seconds=None)
         with open_log(self._log) as output:
             self._log_begins = output.tell()
@@ -91,6 +98,7 @@ class JobRunner:
         if process.returncode == 0:
             log.info("%s: done after %s s", self._job.name, seconds)
             self._ran_for = target
+            self._failures = 0
             self._board.set_job(self._job.name, actual=is_.DONE, answered=asked, detail=self._last_line(), seconds=seconds)
             return
         log.error("%s: failed with exit code %s after %s s: %s", self._job.name, process.returncode, seconds, self._last_line())
@@ -98,8 +106,11 @@ class JobRunner:
         if not self._board.up(self._job.needs, asked) or self._target() != target:
             self._board.set_job(self._job.name, actual=is_.WAITING, detail="again: a server died meanwhile", seconds=seconds)
             return
-        # Its servers are well, so it would fail again: until somebody asks or a server restarts, it rests.
+        # Its servers are well, so it is likely to fail again, but not certain: a service may have been slow for once.
         self._ran_for = target
+        if self._failures < len(RETRY_SECONDS):
+            self._retry_at = time.monotonic() + RETRY_SECONDS[self._failures]
+        self._failures += 1
         self._board.set_job(self._job.name, actual=is_.FAILED, answered=asked, detail=self._last_line(), seconds=seconds)
 
     def _target(self) -> tuple[object, ...]:
