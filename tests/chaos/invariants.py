@@ -74,7 +74,9 @@ def _answers_are_expected(facts: Facts) -> Iterator[Violation]:
         if told.status not in _EXPECTED[operation.kind] or (told.status == 404 and told.attempts == 1):
             yield Violation("answer", f"{_name(operation)} was answered {told.status} {told.document.get('code', '')}")
         if told.twin is not None and told.twin.get("id") != told.document.get("id"):
-            yield Violation("doubled", f"{_name(operation)}, asked twice at once, was answered {told.document} and {told.twin}")
+            kind = "doubled" if "id" in told.twin else "answer"
+            if kind == "doubled" or told.twin.get("status") not in _EXPECTED[operation.kind]:
+                yield Violation(kind, f"{_name(operation)}, asked twice at once, was answered {told.document} and {told.twin}")
     for number in facts.ledger.seen_negative:
         yield Violation("negative", f"operation {number} saw a stock below zero")
 
