@@ -147,3 +147,8 @@ def test_a_header_is_one_line_and_a_length_is_said_once(localstack: LocalStack, 
         assert b"\r\nX-Injected" not in head
         lengths = [int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")]
         assert lengths == [len(body)]
+
+
+def test_a_path_that_is_quoted_in_json_cannot_end_the_text(localstack: LocalStack, edge: Api):
+    said = _said(localstack, b'GET /api/products/a"b\\ HTTP/1.1\r\nHost: x\r\nAuthorization: ada\r\nConnection: close\r\n\r\n')
+    assert json.loads(said.partition(b"\r\n\r\n")[2])["path"] == "/api/products/a%22b%5C"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import http
+import re
 import socket
 import time
 from collections import deque
@@ -34,6 +35,8 @@ WITHOUT_BODY = frozenset({204, 304})
 OURS_TO_SAY = frozenset({"content-length", "connection", "transfer-encoding", "date"})
 """Where an answer ends is said here and once: two lengths are two answers to whoever stands between."""
 
+NOT_IN_A_URI = re.compile(rb"[^!#-;=?-\[\]_a-z~]")
+"""https://datatracker.ietf.org/doc/html/rfc3986#section-2: a quotation mark, say, which would end a text of JSON that quotes the path."""
 LINE_ENDS = str.maketrans("\r\n\0", "   ")
 
 Header = tuple[str, str]
@@ -168,7 +171,7 @@ class HttpConnection(asyncio.Protocol):
             return
         request = HttpRequest(
             self._parser.get_method().decode("latin-1"),
-            self._target.decode("latin-1"),
+            NOT_IN_A_URI.sub(lambda found: b"%%%02X" % ord(found[0]), self._target).decode("ascii"),
             self._headers,
             b"".join(self._body),
             self._client,

@@ -103,6 +103,19 @@ def test_token_without_a_claim_is_refused(missing):
         read_token(jwt.encode(claims, key.secret, algorithm="HS256", headers={"kid": key.kid}))
 
 
+@pytest.mark.parametrize("unfit", [{"generation": {}}, {"generation": None}, {"sub": "1 OR 1=1"}, {"sub": ["1"]}, {"exp": "never"}])
+def test_token_whose_claims_are_something_else_is_refused(unfit):
+    key = get_signing_keys().current()
+    claims = jwt.decode(issue_token(7, "ann", 0), options={"verify_signature": False}) | unfit
+    with pytest.raises(UnauthorizedError):
+        read_token(signed(claims, key))
+
+
+def signed(claims, key):
+    """As PyJWT would not sign it."""
+    return jwt.api_jws.encode(json.dumps(claims).encode(), key.secret, algorithm="HS256", headers={"kid": key.kid})
+
+
 def later(monkeypatch):
     """A new key has had the time to become known."""
     monkeypatch.setattr(auth, "_SIGNS_AFTER_SECONDS", -1)

@@ -148,5 +148,5 @@ def read_token(token: str) -> Claims:
         )
     except jwt.ExpiredSignatureError:
         raise UnauthorizedError("the token has expired", code="token_expired") from None
-    except (jwt.InvalidTokenError, ValueError):
+    except (jwt.InvalidTokenError, ValueError, TypeError):
         raise UnauthorizedError("the token is not valid") from None
