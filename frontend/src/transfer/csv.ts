@@ -1,27 +1,11 @@
 import type { Query } from '@/api/client'
 import { list, type ListAnswer, type Plural } from '@/api/client'
+import { csvLine } from './csvCell'
 
 export interface CsvColumn<T> {
   name: string
   value: (row: T) => string | number | null | undefined
 }
-
-const NUMBER = /^[+-]?\d+([.,]\d+)?$/
-
-/**
- * One cell. Text that a spreadsheet would run as a formula gets an apostrophe before it (OWASP, CSV injection); numbers,
- * negative ones too, stay numbers. The import takes the apostrophe off again.
- */
-export function csvCell(value: string | number | null | undefined): string {
-  if (value === null || value === undefined) return ''
-  let text = String(value)
-  if (/^[=+\-@\t\r]/.test(text) && !NUMBER.test(text)) text = `'${text}`
-  return /[",\r\n;]/.test(text) || /^\s|\s$/.test(text) ? `"${text.replace(/"/g, '""')}"` : text
-}
-
-export const unguarded = (text: string): string => (/^'[=+\-@\t\r]/.test(text) ? text.slice(1) : text)
-
-export const csvLine = (cells: (string | number | null | undefined)[]): string => `${cells.map(csvCell).join(',')}\r\n`
 
 /** Hand a file to the browser. The mark at its beginning tells Excel that it is UTF-8. */
 export function download(name: string, parts: string[]): void {

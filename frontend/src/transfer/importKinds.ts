@@ -4,7 +4,7 @@ import type { ManualReason, Product, ProductInput, RowOutcome, Storage, Supplier
 import { formatNumber, isAmbiguous, parsePlainNumber } from '@/format'
 import { storagesOf } from '@/pages/products/api'
 import { t } from '@/texts'
-import { unguarded } from './csv'
+import { unguarded } from './csvCell'
 
 export type ImportKind = 'products' | 'suppliers' | 'customers' | 'stock'
 

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
-import { csvCell, csvLine, unguarded } from './csv'
+import { csvCell, csvLine, unguarded } from './csvCell'
 
-it.each(['=1+1', '+cmd', '-cmd', '@SUM(A1)', '\tx'])('disarms %j, and the import takes it back', (text) => {
+it.each(['=1+1', '+cmd', '-cmd', '@SUM(A1)', '\tx', '＝1+1', "'=1+1"])('disarms %j, and the import takes it back', (text) => {
   expect(csvCell(text).replace(/^"|"$/g, '')).toBe(`'${text}`)
   expect(unguarded(`'${text}`)).toBe(text)
 })
