@@ -130,6 +130,11 @@ chaos: install ## Break a system of its own, as SEED plans it, while OPS operati
 	@PYTHON=$(PYTHON) infra/stack/require-debian.sh faketime=faketime
 	@$(BIN)/python -m tests.chaos --seed $(SEED) --operations $(OPS) --faults $(FAULTS) --minutes $(MINUTES)
 
+SECURITY_OPTIONS ?=
+.PHONY: security
+security: install page ## Attack a system of its own over HTTP: SECURITY_OPTIONS='--cases 1000', '--part injection', '--help'
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tests.security $(SECURITY_OPTIONS)
+
 .PHONY: soak
 soak: MINUTES = 60
 soak: install page ## Load on a system of its own for MINUTES=60, and whether any process takes more and more memory

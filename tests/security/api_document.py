@@ -1,0 +1,170 @@
+"""The gateway against its own document, by schemathesis: every operation, alone and one after another, as an admin.
+
+What is answered has to be in the document: its status, its content type, its form; nothing is answered with 5xx, what the document
+forbids is refused, and what needs a token is not had without.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import time
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import schemathesis
+from schemathesis.config import SchemathesisConfig
+from schemathesis.engine import events, from_schema
+
+from tests.security.part import Part
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from tests.security.target import Target
+
+# The live events are the page's, a stream without an end: `authentication` asks for them.
+STREAMED = "/api/events"
+# They end the token they are asked with, so they get one of their own.
+ENDING = frozenset({"/api/auth/logout", "/api/auth/password"})
+NOT_CHECKED = {
+    "positive_data_acceptance": "what the document allows may be refused all the same: an id may be nobody's",
+    "unsupported_method": "API Gateway knows routes of method and path, and says 404",
+    "allow_header_conformance": "so it has no Allow header either",
+}
+PHASES = ("coverage", "fuzzing", "stateful")
+# Of the cases that were asked for: so many are made one by one, the others follow one another.
+_ALONE = 0.75
+_STEPS = 6
+_DETAIL = 600
+
+
+def attack(target: Target, cases: int, seed: int, *, seconds: float = 180, phases: Iterable[str] = PHASES) -> Part:
+    """About so many random cases, and before them those that the document's bounds call for; for so many seconds at most."""
+    part = Part("the API against its document")
+    attacker, spare = target.user("admin"), target.user("viewer")
+    with target.client() as client:
+        document = client.get("/api/openapi.json").json()
+    document["paths"].pop(STREAMED, None)
+    deadline = time.monotonic() + seconds
+    lasting, ending = _of(document, lambda path: path not in ENDING), _of(document, lambda path: path in ENDING)
+    share = len(ending["paths"]) / len(document["paths"])
+    spared = {str(attacker.id): str(spare.id)}
+    for asked, token, count in ((lasting, attacker.token, cases * (1 - share)), (ending, spare.token, cases * share)):
+        run(part, asked, target.stack.gateway_url, token, round(count), seed, deadline, phases=phases, spared=spared)
+    return part
+
+
+def run(
+    part: Part,
+    document: dict[str, Any],
+    url: str,
+    token: str,
+    cases: int,
+    seed: int,
+    deadline: float,
+    *,
+    phases: Iterable[str] = PHASES,
+    spared: Mapping[str, str] | None = None,
+) -> None:
+    """Ask for what the document describes; `spared` users, ourselves, are not changed but others in their place."""
+    operations = [(method.upper(), path) for path, methods in document["paths"].items() for method in methods]
+    schema = schemathesis.openapi.from_dict(_strict(document), config=_config(url, token, len(operations), cases, seed, set(phases)))
+
+    with _sparing(spared or {}):
+        _follow(part, from_schema(schema).execute(), operations, deadline)
+
+
+def _follow(part: Part, stream: Any, operations: list[tuple[str, str]], deadline: float) -> None:
+    """Count what is asked, and keep what is wrong with the answers."""
+    asked: Counter[str] = Counter()
+    seen: set[tuple[str, str, Any]] = set()
+    for event in stream:
+        if isinstance(event, events.ScenarioFinished):
+            part.cases(f"cases: {event.phase.value.lower()}", len(event.recorder.interactions))
+            asked.update(_operations_of(event.recorder))
+            for tried, key, detail in _failures(event.recorder):
+                if key not in seen:  # one of a kind is enough
+                    seen.add(key)
+                    part.cases(tried, 0, [detail])
+        elif isinstance(event, events.NonFatalError):
+            part.cases("schemathesis itself", 0, [f"{event.label}: {event.value}"[:_DETAIL]])
+        elif isinstance(event, events.FatalError):
+            part.cases("schemathesis itself", 0, [str(event.exception)[:_DETAIL]])
+        if time.monotonic() > deadline:
+            stream.stop()
+    never = [f"{method} {path}" for method, path in operations if not asked[f"{method} {path}"]]
+    part.cases("operations of the document", len(operations), [f"{operation} was never asked for" for operation in never])
+
+
+@contextlib.contextmanager
+def _sparing(spared: Mapping[str, str]) -> Iterator[None]:
+    """While this lasts, requests about some users are made about others."""
+
+    def before_call(_context: Any, case: Any, _kwargs: Any) -> None:
+        held = str((case.path_parameters or {}).get("user_id"))
+        if held in spared:
+            case.path_parameters["user_id"] = spared[held]
+
+    schemathesis.hook("before_call")(before_call)
+    try:
+        yield
+    finally:
+        schemathesis.hooks.unregister(before_call)
+
+
+def _of(document: dict[str, Any], wanted: Any) -> dict[str, Any]:
+    return {**document, "paths": {path: methods for path, methods in document["paths"].items() if wanted(path)}}
+
+
+def _strict(document: dict[str, Any]) -> dict[str, Any]:
+    """The document without `default`: an answer that nobody told beforehand is to be seen."""
+    strict = copy.deepcopy(document)
+    for methods in strict["paths"].values():
+        for operation in methods.values():
+            operation["responses"].pop("default", None)
+    return strict
+
+
+def _config(url: str, token: str, operations: int, cases: int, seed: int, phases: set[str]) -> SchemathesisConfig:
+    alone = max(1, round(cases * _ALONE / max(1, operations)))
+    following = max(1, round(cases * (1 - _ALONE) / _STEPS))
+    return SchemathesisConfig.from_dict(
+        {
+            "seed": seed,
+            "base-url": url,
+            "headers": {"Authorization": f"Bearer {token}"},
+            "workers": 2,
+            "continue-on-failure": True,
+            "request-timeout": 30,
+            "generation": {"max-examples": alone, "no-shrink": True, "database": "none"},
+            "checks": {name: {"enabled": False} for name in NOT_CHECKED},
+            "phases": {
+                "examples": {"enabled": False},
+                "coverage": {"enabled": "coverage" in phases, "unexpected-methods": []},
+                "fuzzing": {"enabled": "fuzzing" in phases},
+                "stateful": {"enabled": "stateful" in phases, "max-steps": _STEPS, "generation": {"max-examples": following}},
+            },
+        }
+    )
+
+
+def _operations_of(recorder: Any) -> Iterable[str]:
+    return (f"{node.value.operation.method.upper()} {node.value.operation.path}" for node in recorder.cases.values())
+
+
+def _failures(recorder: Any) -> Iterable[tuple[str, tuple[str, str, Any], str]]:
+    """What was checked, what makes it another failure than others, and how to see it again."""
+    for case_id, checks in recorder.checks.items():
+        for check in checks:
+            if check.failure_info is None or _is_repeated(check):
+                continue
+            failure, answer = check.failure_info.failure, recorder.interactions[case_id].response
+            status = answer.status_code if answer is not None else None
+            words = f"{failure.operation} answered {status}: {failure.title}: {failure.message} | {check.failure_info.code_sample}"
+            yield check.name, (check.name, str(failure.operation), status), words[:_DETAIL]
+
+
+def _is_repeated(check: Any) -> bool:
+    """What an Idempotency-Key had created may be gone when its answer is repeated."""
+    return check.name == "ensure_resource_availability" and "Idempotency-Key" in check.failure_info.code_sample
