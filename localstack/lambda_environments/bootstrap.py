@@ -22,10 +22,10 @@ import time
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 F_SETSIG = 10
-ORDER_BYTES = 262_144
+MESSAGE_BYTES = 262_144
 OWN_TO_AN_ENVIRONMENT = {"AWS_LAMBDA_LOG_STREAM_NAME", "TMPDIR"}
 NOT_SHARED = {*OWN_TO_AN_ENVIRONMENT, "AWS_LAMBDA_RUNTIME_API", "HOME"}
 TIMERS = (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF)
@@ -67,6 +67,10 @@ class WatchedVariables(os._Environ[str]):
     asked: set[str] = set()  # noqa: RUF012 (there is one os.environ)
     changed: dict[str, str] = {}  # noqa: RUF012
     """And by which file."""
+    ask: Callable[[str], str | None] | None = None
+    """Where those that this process was not given are told, one by one."""
+    told: dict[str, str | None] = {}  # noqa: RUF012
+    """What was told."""
     _listed: list[str] = []  # noqa: RUF012
 
     def __getitem__(self, name: str) -> str:
@@ -75,7 +79,16 @@ class WatchedVariables(os._Environ[str]):
         else:
             self._listed.clear()
             self.asked.add(name)
-        return super().__getitem__(name)
+        try:
+            return super().__getitem__(name)
+        except KeyError:
+            if WatchedVariables.ask is None or name in self.told or name in self.changed:
+                raise
+            value = self.told[name] = WatchedVariables.ask(name)
+            if value is None:
+                raise
+            super().__setitem__(name, value)
+            return value
 
     def __setitem__(self, name: str, value: str) -> None:
         self.changed[name] = _caller()
@@ -113,6 +126,7 @@ class ImportWatch:
         self._drew = False
         WatchedVariables.asked.clear()
         WatchedVariables.changed.clear()
+        WatchedVariables.told.clear()
 
     def __enter__(self) -> Self:
         self._originals = (os.urandom, self._random.Random.seed)
@@ -199,6 +213,15 @@ class Forking:
     def decline(self) -> None:
         self._control.close()
 
+    def ask(self, name: str) -> str | None:
+        """A variable of the function that this process was started for, which it was not given: it may be a secret."""
+        try:
+            self._control.send(json.dumps({"ask": name}).encode())
+            value: str | None = json.loads(self._control.recv(MESSAGE_BYTES))["value"]
+        except (OSError, ValueError):  # the import closed it: then this is no base, as it will say
+            return None
+        return value
+
     def serve(self) -> tuple[dict[str, Any], list[int]]:
         """Fork one process for each order. Returns in those, with the order and the descriptors it came with, never in this one."""
         for stream in (sys.stdout, sys.stderr):
@@ -209,16 +232,19 @@ class Forking:
         os.close(null)
         gc.freeze()  # or the first collection in each of them would copy what they share
         while True:
-            order, descriptors, _, _ = socket.recv_fds(self._control, ORDER_BYTES, 2, socket.MSG_CMSG_CLOEXEC)
-            if not order:  # the pool has closed it
+            # The order itself is for the new process to read: what this one had read, all others would have in their memory.
+            message, descriptors, _, _ = socket.recv_fds(self._control, 16, 3, socket.MSG_CMSG_CLOEXEC)
+            if not message:  # the pool has closed it
                 os._exit(0)
             try:
                 pid = _fork_detached()
             except OSError:
                 pid = -1
             if pid == 0:
+                order = descriptors.pop(0)
                 self._become_another(descriptors.pop(0))
-                return json.loads(order), descriptors
+                with open(order, "rb") as file:
+                    return json.loads(file.read()), descriptors
             for descriptor in descriptors:
                 os.close(descriptor)
             self._control.send(json.dumps({"pid": pid}).encode())
@@ -291,7 +317,8 @@ class Process:
     def _be_base(self) -> None:
         """Import what functions have in common. Returns in the processes that are forked: each for a function, or a base of fewer."""
         forking = self._forking()
-        given = self._order.get("variables") or dict(os.environ)
+        given: dict[str, str | None] = {**(self._order.get("variables") or os.environ)}
+        WatchedVariables.ask = forking.ask
         with ImportWatch(self._order["scratch"]) as watch:
             import awslambdaric.__main__
             import awslambdaric.bootstrap  # noqa: F401 (both for those to come)
@@ -299,6 +326,8 @@ class Process:
             for name in self._order["preload"]:
                 with contextlib.suppress(Exception):  # the function's own import will raise it, and say so
                     importlib.import_module(name)
+        WatchedVariables.ask = None
+        given |= WatchedVariables.told
         read = {name: given.get(name) for name in WatchedVariables.asked - NOT_SHARED}
         if not forking.offer(objection=watch.objection(), read=read):
             os._exit(0)

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 LOG = logging.getLogger(__name__)
 CLOSE_SECONDS = 1.0
 OPTED_OUT = "the function asks for it"
+SHARED = "PROCESS_RUNTIME_SHARED"
+"""Among a function's variables: names of others, parted by commas, that are no secrets and that libraries read past Python."""
 
 BaseKey = tuple[tuple[Path, ...], frozenset[str]]
 
@@ -66,7 +68,10 @@ class Base(Forker):
         self._scratch = Path(tempfile.mkdtemp(prefix="base-", dir=launch.scratch.parent))
         self.output = OutputPipe(self._loop)
         own_variables = {**launch.own_variables, "HOME": str(self._scratch), "TMPDIR": str(self._scratch)}
-        self.launch = replace(launch, scratch=self._scratch, own_variables=own_variables, output=self.output)
+        self._variables = launch.variables
+        self.launch = replace(
+            launch, scratch=self._scratch, variables=_nobodys_secrets(launch), own_variables=own_variables, output=self.output
+        )
         self._read: dict[str, str | None] = {}
 
     async def start(self, fresh: FreshInterpreter, parent: Base | None, modules: tuple[str, ...]) -> None:
@@ -85,6 +90,9 @@ class Base(Forker):
     def read(self) -> dict[str, str | None]:
         """The variables that were read while it imported, as they were."""
         return {**self._read, **self.offered.result()["read"]}
+
+    def told(self, name: str) -> str | None:
+        return self._variables.get(name)
 
     def suits(self, launch: Launch) -> bool:
         """Whether it read of its variables what the function's own import would read."""
@@ -298,6 +306,19 @@ class ForkServer:
                 if template.process is not None
             ],
         }
+
+
+def _nobodys_secrets(launch: Launch) -> dict[str, str]:
+    """What a base is given from the start: nothing of the function's own but what the loader reads before there is a Python.
+
+    All else it is told when it asks, one by one: then only functions for which that is the same are forked from it.
+    """
+    shared = set(launch.spec.environment.get(SHARED, "").split(","))
+    return {
+        name: value
+        for name, value in launch.variables.items()
+        if name not in launch.spec.environment or name.startswith("LD_") or name in shared
+    }
 
 
 def _own_paths(spec: FunctionSpec) -> list[Path]:

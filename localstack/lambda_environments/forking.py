@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import os
 import socket
 from collections import deque
 from typing import TYPE_CHECKING, Any
@@ -50,12 +52,18 @@ class Forker:
         self.last_used = self._loop.time()
 
     async def fork(self, order: Mapping[str, Any], descriptors: Sequence[int], way: Way) -> EnvironmentProcess:
-        """A new process; the first descriptor is its output. Raises OSError when the system cannot, ForkerGoneError."""
+        """A new process; the first descriptor is its output. Raises OSError when the system cannot, ForkerGoneError.
+
+        The order goes past the forker: it may hold secrets, and what the forker forks next is another function's.
+        """
         answer: asyncio.Future[int] = self._loop.create_future()
+        written = _in_memory(json.dumps(order).encode())
         try:
-            socket.send_fds(self._control, [json.dumps(order).encode()], descriptors)
+            socket.send_fds(self._control, [b"fork"], [written, *descriptors])
         except OSError as error:  # it has just ended
             raise ForkerGoneError from error
+        finally:
+            os.close(written)
         self._forking.append(answer)
         self.last_used = self._loop.time()
         try:
@@ -68,6 +76,10 @@ class Forker:
             raise OSError(f"{self.name} could not fork")
         self.forks += 1
         return EnvironmentProcess(pid, way)
+
+    def told(self, name: str) -> str | None:  # noqa: ARG002 (a base has something to tell)
+        """The value of a variable that the process was not given, and asks for while it imports."""
+        return None
 
     def hand_over(self, why_not: str = "") -> EnvironmentProcess:
         """The process itself, for the environment it was started as."""
@@ -116,6 +128,10 @@ class Forker:
             message = b""
         if message and not self.offered.done():
             content = json.loads(message)
+            if "ask" in content:
+                with contextlib.suppress(OSError):  # it has just ended, and will be seen to have
+                    self._control.send(json.dumps({"value": self.told(content["ask"])}).encode())
+                return
             if content["objection"]:  # nothing more will come, and what does is not ours
                 self._loop.remove_reader(self._control)
             self.offered.set_result(content)
@@ -139,3 +155,11 @@ class Forker:
             process = EnvironmentProcess(pid, Way.FORK)
             process.kill()
             self._bury(process)
+
+
+def _in_memory(content: bytes) -> int:
+    """A descriptor of a file that is nowhere else."""
+    descriptor = os.memfd_create("order", os.MFD_CLOEXEC)
+    os.write(descriptor, content)
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    return descriptor

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import signal
 import sys
 import textwrap
 import time
+import uuid
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psutil
@@ -19,7 +22,6 @@ from lambda_environments import FunctionSpec, InvocationResult, PoolLimits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 # Imports leave a line in a file beside the code, so that they can be counted.
 COUNTED = """
@@ -300,6 +302,45 @@ def test_a_function_whose_variables_the_layers_would_read_otherwise_has_nothing_
         spec = harness.spec(name, code=USER, layer_dirs=(layer.directory,), environment={"COLOUR": colour})
         assert payload(harness.invoke(spec))["colour"] == colour
     assert layer.imports == 2
+
+
+def test_a_function_has_nothing_of_the_variables_of_another_that_was_forked_from_the_same_base(harness: Harness, layer: Layer):
+    secrets = {name: f"secret-of-{name}-{uuid.uuid4()}" for name in ("first", "second", "third")}
+    specs = {
+        name: harness.spec(name, code=USER, layer_dirs=(layer.directory,), environment={"PASSWORD": secret})
+        for name, secret in secrets.items()
+    }
+    for name, spec in specs.items():
+        assert payload(harness.invoke(spec))["variables"]["PASSWORD"] == secrets[name]
+    described = harness.pool.describe()
+    assert [each["forks"] for each in described["bases"]] == [3]
+    for process in (*described["bases"], *described["templates"], *harness.environments()):
+        own = secrets.get(process.get("function", ""), "")
+        others = [secret for secret in secrets.values() if secret != own]
+        assert [secret for secret in others if secret.encode() in memory_of(process["pid"])] == [], process
+
+
+def test_a_layer_is_told_what_it_asks_for_and_a_copy_of_all_variables_holds_no_more(harness: Harness, tmp_path: Path):
+    code = LIBRARY + "    COPY = dict(os.environ)\n    HAD = 'PASSWORD' in COPY, 'COLOUR' in COPY\n"
+    layer = Layer(tmp_path / "copying", code)
+    spec = harness.spec(code=USER.replace("library.COLOUR", "[library.COLOUR, library.HAD]"), layer_dirs=(layer.directory,))
+    spec = dataclasses.replace(spec, environment={"PASSWORD": "x", "COLOUR": "blue"})
+    assert payload(harness.invoke(spec))["colour"] == ["blue", [False, True]]
+    assert ways(harness) == ["fork"]
+
+
+def memory_of(pid: int) -> bytes:
+    """All that the process holds, as another of the same user could read it."""
+    found = [Path(f"/proc/{pid}/environ").read_bytes()]
+    with Path(f"/proc/{pid}/mem").open("rb") as memory:
+        for line in Path(f"/proc/{pid}/maps").read_text().splitlines():
+            span, rights, *_ = line.split()
+            if rights.startswith("rw"):
+                begin, end = (int(number, 16) for number in span.split("-"))
+                with contextlib.suppress(OSError):
+                    memory.seek(begin)
+                    found.append(memory.read(end - begin))
+    return b"".join(found)
 
 
 def test_a_function_that_sets_what_its_layers_read_has_no_base(harness: Harness, layer: Layer):

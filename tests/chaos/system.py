@@ -206,12 +206,8 @@ class ChaosSystem:
         template = _with_variable(template, "DATABASE_PORT", "!Ref DatabasePort", DATABASE_PORT=self._proxy_ports["database"])
         redis = {"REDIS_PORT": self._proxy_ports["redis"], "CRASH_POINTS": self.crash_points}
         if self.can_move_the_clock:
-            redis |= {
-                "LD_PRELOAD": FAKETIME,
-                "FAKETIME_TIMESTAMP_FILE": self._clock,
-                "FAKETIME_CACHE_DURATION": 1,
-                "FAKETIME_DONT_FAKE_MONOTONIC": 1,
-            }
+            moved = {"FAKETIME_TIMESTAMP_FILE": self._clock, "FAKETIME_CACHE_DURATION": 1, "FAKETIME_DONT_FAKE_MONOTONIC": 1}
+            redis |= {"LD_PRELOAD": FAKETIME, **moved, "PROCESS_RUNTIME_SHARED": ",".join(moved)}
         template = _with_variable(template, "REDIS_PORT", "!Ref RedisPort", **redis)
         (self.project / "template.yaml").write_text(template, encoding="utf-8")
 
