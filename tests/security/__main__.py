@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from infra.stack import Ports, Stack, launcher
-from tests.security import api_document, authentication, injection
+from tests.security import api_document, authentication, headers, injection, isolation, leaks
 from tests.security.target import Target
 from tests.security.verdict import tables, verdict
 
@@ -65,6 +65,9 @@ PARTS: dict[str, Callable[[Target, argparse.Namespace], Part]] = {
     "document": lambda target, options: api_document.attack(target, options.cases, options.seed, seconds=options.minutes * 60),
     "injection": lambda target, _: injection.attack(target),
     "authentication": lambda target, _: authentication.attack(target),
+    "headers": lambda target, _: headers.attack(target),
+    "isolation": lambda target, _: isolation.attack(target),
+    "leaks": lambda target, _: leaks.attack(target),
 }
 """In this order: what looks for secrets in logs comes after all that uses any."""
 

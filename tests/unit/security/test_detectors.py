@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import socket
+import subprocess
+import sys
 import threading
 import time
+import uuid
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import quote
 
 import httpx
+import psutil
 import pytest
 
-from tests.security import api_document, authentication, injection, tokens
+from tests.security import api_document, authentication, headers, injection, isolation, leaks, tokens
 from tests.security.part import Part
 from tests.security.spreadsheet import formulas_in
 from tests.security.verdict import tables, verdict
@@ -257,6 +264,106 @@ def test_forgeries_are_what_they_say():
     assert genuine not in made.values()
     assert tokens.header_of(made["unsigned", "alg 'none'"])["alg"] == "none"
     assert tokens.claims_of(made["over", "a second ago"])["exp"] < time.time()
+
+
+# secrets written down
+
+
+@pytest.mark.parametrize("written", ["{}", "a{}b", "%s"])
+@pytest.mark.parametrize("secret", ["pass word & ümlaut", 'quoted "secret" \\ and more'])
+def test_a_secret_is_found_however_it_is_written(secret, written):
+    needles = leaks.spellings({secret: "a password"})
+    for spelling in (secret, json.dumps(secret)[1:-1], quote(secret, safe=""), base64.b64encode(secret.encode()).decode()):
+        text = written.replace("{}", spelling).replace("%s", f"GET /api?token={spelling} 200")
+        assert list(leaks.leaks(leaks.Source("log file", "a.log", text), needles)), spelling
+    assert list(leaks.leaks(leaks.Source("log file", "a.log", "nothing of it"), needles)) == []
+
+
+def test_a_token_or_a_hash_that_nobody_knows_of_is_found_where_none_is_kept():
+    token = tokens.token({"alg": "HS256"}, {"sub": "1234567"}, "key")
+    for text in (f"authorization: Bearer {token}", "$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA"):
+        assert list(leaks.leaks(leaks.Source("log stream", "x", text), {}))
+    assert list(leaks.leaks(leaks.Source("table", "table users", "$argon2id$v=19$m=19456"), {})) == []
+
+
+# isolation
+
+
+@pytest.mark.parametrize(
+    ("host", "kind", "faults"),
+    [
+        ("127.0.0.1", socket.SOCK_STREAM, 0),
+        ("0.0.0.0", socket.SOCK_STREAM, 1),
+        ("::", socket.SOCK_STREAM, 1),
+        ("::1", socket.SOCK_STREAM, 0),
+        ("0.0.0.0", socket.SOCK_DGRAM, 1),
+    ],
+)
+def test_a_socket_that_others_could_reach_is_found(host, kind, faults):
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, kind) as server:
+        server.bind((host, 0))
+        if kind == socket.SOCK_STREAM:
+            server.listen()
+        mine = [each for each in psutil.Process().net_connections("inet") if each.laddr.port == server.getsockname()[1]]
+        assert len([fault for each in mine for fault in isolation.socket_faults("this", each)]) == faults
+
+
+def test_a_secret_in_the_environment_or_memory_of_a_process_is_found():
+    secrets = {f"in-memory-{uuid.uuid4()}": "a", f"in-environment-{uuid.uuid4()}": "b", f"nowhere-{uuid.uuid4()}": "c"}
+    in_memory, in_environment, _ = secrets
+    code = f"import sys; kept = {in_memory[:20]!r} + {in_memory[20:]!r}; print(flush=True); sys.stdin.read()"
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(command, env={"OTHERS": in_environment}, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        child.stdout.readline()
+        held = isolation.Process(child.pid, "the environment of x", "inventory-x")
+        environment = isolation.holding_faults(held, [isolation._environment(child.pid)], secrets)
+        everything = isolation.holding_faults(held, isolation.memory(child.pid), secrets)
+        found = [[fault[-1] for fault in faults] for faults in (environment, everything)]
+        child.communicate(b"")
+    assert found[0] == ["b"]
+    assert sorted(found[1]) == ["a", "b"]
+
+
+def test_the_secrets_of_others_are_all_but_those_of_ones_own_service():
+    secrets = {"order": {"o": "of order"}, "product": {"p": "of product"}}
+    assert isolation.secrets_of_others(secrets, "inventory-order-consumer") == {"p": "of product"}
+    assert isolation.secrets_of_others(secrets, "") == {"o": "of order", "p": "of product"}
+
+
+# headers
+
+
+_GOOD = {
+    "content-security-policy": "default-src 'self'; object-src 'none'; base-uri 'self'; frame-ancestors 'none'",
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "same-origin",
+}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"content-security-policy": ""},
+        {"content-security-policy": "default-src *; object-src 'none'; base-uri 'self'; frame-ancestors 'none'"},
+        {"content-security-policy": _GOOD["content-security-policy"].replace("frame-ancestors 'none'", "")},
+        {"content-security-policy": _GOOD["content-security-policy"] + "; script-src 'self' 'unsafe-inline'"},
+        {"x-content-type-options": ""},
+        {"referrer-policy": "unsafe-url"},
+        {"server": "uvicorn/0.1"},
+    ],
+)
+def test_a_missing_or_loose_header_of_the_page_is_found(wrong):
+    assert list(headers.page_faults("/", {**_GOOD, **wrong}))
+    assert list(headers.page_faults("/", _GOOD)) == []
+
+
+def test_an_answer_that_may_be_kept_or_read_by_another_origin_is_found():
+    good = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
+    assert list(headers.gateway_faults("x", good)) == []
+    assert list(headers.gateway_faults("x", good | {"cache-control": "public"}))
+    assert list(headers.gateway_faults("x", good | {"x-powered-by": "Werkzeug/3.1"}))
+    assert list(headers.origin_faults("http://evil.example", {"access-control-allow-origin": "http://evil.example"}))
+    assert list(headers.origin_faults("http://evil.example", {"access-control-allow-origin": "http://localhost:8080"})) == []
 
 
 # the verdict
