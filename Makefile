@@ -220,11 +220,25 @@ COMPILE := pip compile --quiet --universal --python-version 3.11 --generate-hash
 # chalice asks for what only its own packaging and prompts use; in a function it would be weight.
 NOT_IN_LAYER := pip setuptools wheel inquirer readchar blessed editor click runs xmod wcwidth jinxed ansicon async-timeout
 
+AUDIT := .build/audit
+
+.PHONY: audit
+audit: install $(STAMPS)/page-tools $(STAMPS)/audit ## Ask for known vulnerabilities of all that is locked
+	@$(WITH_NODE) $(BIN)/python -m infra.audit $(AUDIT)/bin/pip-audit
+
+$(STAMPS)/audit: infra/audit/requirements.lock | $(STAMPS)/tools
+	@echo 'Installing pip-audit into $(AUDIT)'
+	@rm -rf $(AUDIT)
+	@$(UV) venv --quiet --python $(BIN)/python $(AUDIT)
+	@$(UV) pip sync --quiet --python $(AUDIT)/bin/python --require-hashes infra/audit/requirements.lock
+	@touch $@
+
 .PHONY: lock
-lock: $(STAMPS)/tools ## Resolve the five lock files anew from their requirements.in
+lock: $(STAMPS)/tools ## Resolve the six lock files anew from their requirements.in
 	$(UV) $(COMPILE) requirements.in -o requirements.lock
 	$(UV) $(COMPILE) -c requirements.lock $(NOT_IN_LAYER:%=--no-emit-package %) layers/dependencies/requirements.in -o layers/dependencies/requirements.lock
 	$(UV) $(COMPILE) infra/page/requirements.in -o infra/page/requirements.lock
+	$(UV) $(COMPILE) infra/audit/requirements.in -o infra/audit/requirements.lock
 	$(UV) $(COMPILE) tests/bench/requirements.in -o tests/bench/requirements.lock
 	$(UV) $(COMPILE) --exclude-newer 2026-02-20 localstack/requirements.in -o localstack/requirements.lock
 
