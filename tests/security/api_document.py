@@ -19,7 +19,7 @@ from schemathesis.engine import events, from_schema
 from tests.security.part import Part
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from tests.security.target import Target
 
@@ -39,13 +39,19 @@ _STEPS = 6
 _DETAIL = 600
 
 
-def attack(target: Target, cases: int, seed: int, *, seconds: float = 180, phases: Iterable[str] = PHASES) -> Part:
-    """About so many random cases, and before them those that the document's bounds call for; for so many seconds at most."""
+def attack(
+    target: Target, cases: int, seed: int, *, seconds: float = 180, phases: Iterable[str] = PHASES, without: Collection[str] = ()
+) -> Part:
+    """About so many random cases, and before them those that the document's bounds call for; for so many seconds at most.
+
+    `without` some paths, where others use the same system.
+    """
     part = Part("the API against its document")
     attacker, spare = target.user("admin"), target.user("viewer")
     with target.client() as client:
         document = client.get("/api/openapi.json").json()
-    document["paths"].pop(STREAMED, None)
+    for path in (STREAMED, *without):
+        document["paths"].pop(path, None)
     deadline = time.monotonic() + seconds
     lasting, ending = _of(document, lambda path: path not in ENDING), _of(document, lambda path: path in ENDING)
     share = len(ending["paths"]) / len(document["paths"])

@@ -21,7 +21,7 @@ _GUESSES = 30
 # As docs/security.md says: after ten wrong ones.
 _MOST_GUESSES = 10
 # A hash of argon2id takes tens of milliseconds; had an unknown name none, it would be answered in a tenth of the time.
-_MOST_UNEQUAL = 1.6
+_MOST_UNEQUAL = 2.0
 # The gateway keeps what the authorizer said for so long, and a moment more.
 REVOKED_WITHIN_SECONDS = 32.0
 _DETAIL = 300
@@ -35,7 +35,7 @@ def attack(target: Target, *, thorough: bool = True) -> Part:
     _forgeries(part, target, user)
     _elsewhere(part, target, user)
     _brute_force(part, target)
-    _unknown_names(part, target, 12 if thorough else 6)
+    _unknown_names(part, target, 12 if thorough else 8)
     if thorough:
         _is_revoked(part, target, since, {"signed out": gone, "disabled": disabled})
     return part
