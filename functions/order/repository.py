@@ -94,6 +94,5 @@ def statistics(session: Session, query: StatisticsQuery) -> dict[str, Any]:
     return {
         "by_status": [{"status": status, **total(figures_of(row) for row in found if row.status == status)} for status in get_args(Status)],
         "over_time": over_time([row for row in found if row.status in SOLD], query),
-        "top_by_value": top_products(session, sold, Order, "value", query.top),
-        "top_by_quantity": top_products(session, sold, Order, "quantity", query.top),
+        **top_products(session, sold, Order, query.top),
     }

@@ -63,6 +63,5 @@ def statistics(session: Session, query: StatisticsQuery) -> dict[str, Any]:
         rows = rows.where(Procurement.supplier_id == query.supplier_id)
     return {
         "over_time": over_time(in_buckets(session, rows, Procurement.timestamp, query), query),
-        "top_by_value": top_products(session, rows, Procurement, "value", query.top),
-        "top_by_quantity": top_products(session, rows, Procurement, "quantity", query.top),
+        **top_products(session, rows, Procurement, query.top),
     }

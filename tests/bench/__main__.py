@@ -11,10 +11,10 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from tests.bench import events, gateways, report, services
+from tests.bench import events, gateways, growth, report, services
 from tests.bench.contenders import BareLoop, Edge, LocalStackGateway
 
-PARTS = ("gateways", "services", "events")
+PARTS = ("gateways", "services", "events", "growth")
 WIDTH = 150
 
 say = Console(stderr=True)
@@ -27,6 +27,7 @@ def bench(
     part: Annotated[list[str] | None, typer.Option(help=f"Only this part: {', '.join(PARTS)}. Can be given more than once.")] = None,
     quick: Annotated[bool, typer.Option(help="One short round against the bare loop and LocalStack's gateway, with wide bounds.")] = False,
     backlog: Annotated[int, typer.Option(help="How many stock events have come together.", min=1000)] = events.BACKLOG,
+    million: Annotated[bool, typer.Option(help="Let the company grow to a million orders, which takes minutes to make.")] = False,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.")] = None,
     picture: Annotated[Path | None, typer.Option(help="Write the chart of the gateways to this file, as SVG.")] = None,
 ) -> None:
@@ -56,6 +57,13 @@ def bench(
         output.print(report.paces_table(taken.paces))
         output.print(report.backlog_table(taken.backlogs))
         goals += report.event_goals(taken)
+    if "growth" in parts:
+        with tempfile.TemporaryDirectory(prefix="inventory-bench-", ignore_cleanup_errors=True) as directory:
+            sizes = (*growth.ORDERS, growth.MANY_ORDERS) if million else growth.ORDERS
+            grown = growth.measure(Path(directory), sizes=sizes, say=_progress)
+        told["growth"] = [asdict(each) for each in grown]
+        output.print(report.growth_table(grown))
+        goals += report.growth_goals(grown)
     output.print(report.goals_table(goals))
     told["goals"] = [goal.document() for goal in goals]
     if json_file:

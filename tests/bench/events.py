@@ -132,10 +132,10 @@ class Trade:
             eventually(lambda product=product: clerk.stock(product) == _STOCK, seconds=60, what="the opening stock")
         return cls(stack, clerk, clerk.customer(), products)
 
-    @property
-    def settings(self) -> Settings:
-        """How the database is reached."""
-        return Settings.model_validate({name.lower(): value for name, value in self.stack.addresses().items()})
+
+def settings_of(stack: Stack) -> Settings:
+    """How its database is reached."""
+    return Settings.model_validate({name.lower(): value for name, value in stack.addresses().items()})
 
 
 class Listener:
@@ -235,7 +235,7 @@ def drain(trade: Trade, events: int) -> Backlog:
     """Write so many stock events while the bridge stands still, then have it deliver them all."""
     stack = trade.stack
     launcher.set_server(stack, "bridge", "stop")
-    connection = connect(trade.settings, seconds=60)
+    connection = connect(settings_of(trade.stack), seconds=60)
     try:
         consumed = {name: _consumed(connection, name) for name in ("inventory", "order")}
         _write_backlog(trade, connection, events)
@@ -290,7 +290,7 @@ def _write_backlog(trade: Trade, connection: Database, events: int) -> None:
         cursor.execute("SELECT COALESCE(MAX(id), 0) AS newest FROM orders")
         row = cursor.fetchone()
     first = int(row["newest"]) + 1 if row else 1
-    with BulkWriter(lambda: connect(trade.settings, seconds=60), _COLUMNS) as writer:
+    with BulkWriter(lambda: connect(settings_of(trade.stack), seconds=60), _COLUMNS) as writer:
         for order_id, product, moment in _orders(trade, first, events // 2):
             fields = (trade.customer["id"], product["id"], 1, Decimal("2.55"), Decimal("2.55"), moment)
             writer.add("orders", (order_id, *fields, trade.customer["name"], product["product_code"], product["name"], "pending", 1))

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from tests.bench.events import Backlog, Figures, Pace
+    from tests.bench.growth import Grown
     from tests.bench.services import Figure
 
 Row = dict[str, Any]
@@ -75,6 +76,25 @@ def backlog_table(backlogs: Sequence[Backlog]) -> Table:
         times = (f"{each.seconds:.1f} s", f"{each.per_second:.0f}", f"{each.decided_seconds:.1f} s")
         table.add_row(f"{each.events:,}", *times, f"{each.cpu_ms_per_event:.2f} ms", memory)
     return table
+
+
+def growth_table(grown: Sequence[Grown]) -> Table:
+    """What each thing costs of a growing company, and how many times as much as of the smallest."""
+    sizes = sorted({each.orders for each in grown})
+    table = _table("Of a growing company (medians, lists and statistics not from the cache)")
+    table.add_column("")
+    for orders in sizes:
+        table.add_column(f"{orders:,} orders", justify="right", no_wrap=True)
+    for what in dict.fromkeys(each.what for each in grown):
+        of_sizes = {each.orders: each for each in grown if each.what == what}
+        table.add_row(what, *(f"{of_sizes[orders].p50:.1f} ms ({of_sizes[orders].ratio:.1f})" for orders in sizes))
+    return table
+
+
+def growth_goals(grown: Sequence[Grown]) -> list[Goal]:
+    """Nothing costs more than twice as much of the largest company as of the smallest."""
+    most = max(each.orders for each in grown)
+    return [Goal(f"{each.what}: of {most:,} orders / of the fewest", each.ratio, at_most=2) for each in grown if each.orders == most]
 
 
 def event_goals(figures: Figures) -> list[Goal]:

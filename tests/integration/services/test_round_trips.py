@@ -117,8 +117,8 @@ LISTS = {
     "/api/inventory/product/{product_id}/movements": (5, 0, 5, 0),
     "/api/inventory/reconcile": (8, 0, 8, 0),
     "/api/inventory/statistics": (2, 0, 2, 0),
-    "/api/orders/statistics": (6, 3, 0, 2),
-    "/api/procurements/statistics": (6, 3, 0, 2),
+    "/api/orders/statistics": (4, 3, 0, 2),
+    "/api/procurements/statistics": (4, 3, 0, 2),
 }
 # What a write asks, with all the cache can know and an Idempotency-Key where it is honoured.
 WRITES = {

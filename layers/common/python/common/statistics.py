@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, PrivateAttr, model_validator
-from sqlalchemy import Row, Select, func, select, text
+from sqlalchemy import Row, Select, func, or_, select, text
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from common.db import utc_now
@@ -119,21 +119,33 @@ def over_time(rows: Iterable[Row[Any]], query: PeriodQuery) -> list[dict[str, An
     return [{"start": datetime.fromtimestamp(n * seconds - offset, UTC), **total(found[n])} for n in range(first, last + 1)]
 
 
-def top_products(session: Session, deals: Select[Any], deal: Any, by: str, limit: int) -> list[dict[str, Any]]:
-    """The products with the most `value` or `quantity` in `deals` (which selects figures)."""
-    ranked = deals.add_columns(deal.product_id, func.max(deal.id).label("latest"))
-    rows = session.execute(ranked.group_by(deal.product_id).order_by(text(f"{by} DESC"), deal.product_id).limit(limit)).all()
+def top_products(session: Session, deals: Select[Any], deal: Any, limit: int) -> dict[str, list[dict[str, Any]]]:
+    """The products with the most value, and with the most quantity, in `deals` (which selects figures): looked at once for both.
+
+    Whose sums are the largest only the sums of all that moved in the period tell, so this follows the number of its deals.
+    """
+    sums = deals.add_columns(deal.product_id, func.max(deal.id).label("latest")).group_by(deal.product_id).subquery()
+    ranks = {
+        f"top_by_{by}": func.row_number().over(order_by=(sums.c[by].desc(), sums.c.product_id)).label(f"top_by_{by}")
+        for by in ("value", "quantity")
+    }
+    ranked = select(sums, *ranks.values()).subquery()
+    rows = session.execute(select(ranked).where(or_(*(ranked.c[name] <= limit for name in ranks)))).all()
     named = select(deal.product_id, deal.product_code, deal.product_name).where(deal.id.in_([row.latest for row in rows]))
-    names: Mapping[int, Any] = {row.product_id: row for row in session.execute(named)}
-    return [
-        {
-            "product_id": row.product_id,
-            "product_code": names[row.product_id].product_code,
-            "product_name": names[row.product_id].product_name,
-            **figures_of(row),
-        }
-        for row in rows
-    ]
+    names: Mapping[int, Any] = {row.product_id: row for row in session.execute(named)} if rows else {}
+    return {
+        name: [
+            {
+                "product_id": row.product_id,
+                "product_code": names[row.product_id].product_code,
+                "product_name": names[row.product_id].product_name,
+                **figures_of(row),
+            }
+            for row in sorted(rows, key=lambda row, name=name: getattr(row, name))  # type: ignore[misc]
+            if getattr(row, name) <= limit
+        ]
+        for name in ranks
+    }
 
 
 def total(buckets: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
