@@ -98,8 +98,19 @@ def _operation(operation: Operation) -> Json:
         described["security"] = []
     else:
         described["x-role"] = operation.role.value
-    described["responses"] = {str(operation.status): _answer(operation), **_problems(operation, bool(parameters))}
+    described["responses"] = {
+        str(operation.status): _answer(operation),
+        **_not_modified(operation),
+        **_problems(operation, bool(parameters)),
+    }
     return described
+
+
+def _not_modified(operation: Operation) -> Json:
+    """What only reads and is not for everybody says with each answer by which tag it may be asked about."""
+    if operation.method != "GET" or operation.public:
+        return {}
+    return {"304": {"description": "What If-None-Match names is still the answer."}}
 
 
 def _answer(operation: Operation) -> Json:

@@ -63,6 +63,24 @@ def call(method, path, body=None, headers=None, user=USER, query=None):
     return answer["statusCode"], answer["headers"], json.loads(answer["body"]) if answer["body"] else None
 
 
+def test_an_answer_that_the_client_has_is_not_sent_again():
+    status, headers, document = call("GET", "/api/things/lamp")
+    assert (status, document, headers["Cache-Control"]) == (200, {"what": "lamp"}, "private, no-cache")
+    tag = headers["ETag"]
+    for known in (tag, f'"other", {tag}', tag.removeprefix("W/"), "*"):
+        status, headers, document = call("GET", "/api/things/lamp", headers={"if-none-match": known})
+        assert (status, document, headers["ETag"]) == (304, None, tag)
+    for known in ('"other"', "", 'W/""'):
+        assert call("GET", "/api/things/lamp", headers={"if-none-match": known})[0] == 200
+    assert call("GET", "/api/things/chair")[1]["ETag"] != tag
+
+
+def test_only_answers_to_reads_are_kept():
+    for status, headers, _ in (call("GET", "/api/things/missing", headers={"if-none-match": "*"}), call("DELETE", "/api/things/lamp")):
+        assert "ETag" not in headers
+        assert (headers["Cache-Control"], status) != ("private, no-cache", 304)
+
+
 def test_problem_has_the_form_of_rfc_9457():
     status, headers, document = call("GET", "/api/things/conflict")
     assert status == 409
@@ -100,7 +118,7 @@ def test_only_our_origins_may_read_answers(origin, allowed, path):
     _, headers, _ = call("GET", path, headers={"origin": origin} if origin else {})
     assert headers.get("Access-Control-Allow-Origin") == (origin if allowed else None)
     assert headers["Vary"] == "Origin"
-    assert headers["Cache-Control"] == "no-store"
+    assert headers["Cache-Control"] == ("private, no-cache" if path.endswith("/x") else "no-store")
 
 
 @pytest.mark.parametrize(

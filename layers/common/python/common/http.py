@@ -1,6 +1,7 @@
 """The HTTP side of a service: a Chalice app whose routes parse, call and shape, and whose every error has one form."""
 
 import functools
+import hashlib
 import inspect
 import json
 import time
@@ -26,7 +27,7 @@ from common.operations import Listing, Operation
 Model = TypeVar("Model", bound=BaseModel)
 Result = TypeVar("Result")
 View = Callable[..., Any]
-_EXPOSED_HEADERS = "X-Trace-Id, Location, Retry-After, Idempotency-Replayed"
+_EXPOSED_HEADERS = "X-Trace-Id, Location, Retry-After, Idempotency-Replayed, ETag"
 Effect = Callable[[Session], dict[str, Any]]
 
 
@@ -118,7 +119,9 @@ class ServiceApp(Chalice):
                 except Exception:  # noqa: BLE001  # a bug: the client learns no more than the trace id
                     logger.exception("unhandled_error", route=request.context.get("resourcePath"))
                     response = problem_response(ProblemError("something went wrong on our side"), request)
-                response.headers.update(self._common_headers())
+                if needed and request.method == "GET" and response.status_code == 200:
+                    response = unless_known(response, request.headers.get("if-none-match"))
+                response.headers.update(self._common_headers() | response.headers)
                 logger.info(
                     "request",
                     service=self.service,
@@ -276,6 +279,20 @@ def json_response(document: Any, *, status: int = 200, headers: Mapping[str, str
     """A JSON answer."""
     text = json.dumps(document, separators=(",", ":"), ensure_ascii=False)
     return Response(body=text, status_code=status, headers={"Content-Type": "application/json", **(headers or {})})
+
+
+def unless_known(response: Response, known: str | None) -> Response:
+    """An answer with its entity tag, or 304 where the client says that it has this very answer.
+
+    The tag is of the whole answer, as more than one entity may have a part in it. It is weak, since who passes the answer on may
+    compress it. What is kept is to be asked about each time. https://www.rfc-editor.org/rfc/rfc9110#section-13.1.2
+    """
+    tag = f'W/"{hashlib.blake2b(response.body.encode(), digest_size=12).hexdigest()}"'
+    headers: dict[str, str | list[str]] = {"ETag": tag, "Cache-Control": "private, no-cache"}
+    if known is not None and any(each.strip() in {tag, tag.removeprefix("W/"), "*"} for each in known.split(",")):
+        return Response(body="", status_code=304, headers=headers)
+    response.headers.update(headers)
+    return response
 
 
 def problem_response(problem: ProblemError, request: Request) -> Response:
