@@ -76,6 +76,8 @@ test-parts: install page
 	@$(LOCALSTACK)/bin/python -m pytest localstack/tests
 	@printf '\n== Integration tests (MariaDB, Redis) ==\n'
 	@$(BIN)/python -m pytest tests/integration
+	@printf '\n== Bench, in its short form: ratios (make bench measures) ==\n'
+	@$(BIN)/python -m pytest tests/bench
 
 .PHONY: test-system
 test-system: install page browser

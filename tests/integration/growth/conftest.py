@@ -76,10 +76,10 @@ def small(mariadb: Mapping[str, str], redis: Mapping[str, str]) -> Iterator[None
             environment.setenv(name, value)
         begin_anew()
         common.redis_client.get_redis().flushall()
-        _empty()
+        empty()
         scale.fill(get_settings(), SIZES, seed=1, until=UNTIL, days=30, progress=Silent())
         yield
-        _empty()
+        empty()
         get_engine().dispose()
         begin_anew()
 
@@ -104,7 +104,8 @@ def grow() -> None:
                 note_anew(session, table)
 
 
-def _empty() -> None:
+def empty() -> None:
+    """Leave no row but the migrations' own."""
     with get_engine().begin() as connection:
         connection.execute(text("SET FOREIGN_KEY_CHECKS = 0"))
         for table in inspect(connection).get_table_names():

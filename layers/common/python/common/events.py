@@ -110,7 +110,7 @@ def emit(session: Session, event_type: str, fields: Mapping[str, Any]) -> str:
     payload = json.dumps(event, separators=(",", ":"), ensure_ascii=False)
     emitted: list[dict[str, Any]] = session.info.setdefault("emitted", [])
     if not emitted:
-        before_commit(session, lambda: session.execute(insert(OutboxRow), emitted))
+        before_commit(session, lambda: session.connection().execute(insert(OutboxRow), emitted))
         # It only wakes the consumers: the bridge's sweeper covers for a Redis that is away.
         tell(session, lambda redis: [redis.publish(row["channel"], row["payload"]) for row in emitted])
     emitted.append({"event_id": event_id, "channel": channel, "payload": payload, "trace_id": event["trace_id"], "created_at": now})
