@@ -1,9 +1,9 @@
-"""The table this service owns."""
+"""The tables this service owns."""
 
 from datetime import datetime
 from decimal import Decimal
 
-from sqlalchemy import Numeric, String
+from sqlalchemy import BigInteger, Numeric, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from common.db import Base, UtcDateTime
@@ -27,3 +27,24 @@ class Order(Base):
     status: Mapped[str] = mapped_column(String(20))
     status_reason: Mapped[str | None] = mapped_column(String(300))
     version: Mapped[int] = mapped_column(default=1)
+
+
+class OrderSum(Base):
+    """What orders of a status come to by half hours, up to the one that `OrderSummed` names: see common.sums."""
+
+    __tablename__ = "order_sums"
+
+    slot: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    status: Mapped[str] = mapped_column(String(20), primary_key=True)
+    count: Mapped[int] = mapped_column(BigInteger)
+    quantity: Mapped[Decimal] = mapped_column(Numeric(21, 3))
+    value: Mapped[Decimal] = mapped_column(Numeric(27, 2))
+
+
+class OrderSummed(Base):
+    """Up to which order they are summed up: one row."""
+
+    __tablename__ = "order_summed"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    deal_id: Mapped[int]

@@ -1,6 +1,6 @@
 """The only SQL of this service."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, get_args
 
 from sqlalchemy import and_, select, update
@@ -10,7 +10,8 @@ from common import search
 from common.lists import Narrowing, Source, by, equal, read_page, within
 from common.paging import Page
 from common.statistics import figures, figures_of, in_buckets, over_time, top_products, total
-from order.models import Order
+from common.sums import Change, Sums
+from order.models import Order, OrderSum, OrderSummed
 from order.schemas import SOLD, OrderQuery, StatisticsQuery, Status
 
 _LISTED = Source(
@@ -20,6 +21,7 @@ _LISTED = Source(
         **{name: by(f"ix_orders_{name}", getattr(Order, name)) for name in ("timestamp", "quantity", "total_cost")},
     },
 )
+SUMS = Sums(Order, OrderSum, OrderSummed, "ix_orders_statistics", apart=("status",))
 
 
 def get(session: Session, order_id: int) -> Order | None:
@@ -36,11 +38,13 @@ def lock(session: Session, order_ids: Iterable[int]) -> dict[int, Order]:
     return orders
 
 
-def write_statuses(session: Session, orders: Iterable[Order]) -> None:
-    """Write status, reason and version of orders that the caller locked, in one statement for each outcome."""
+def write_statuses(session: Session, changes: Sequence[Change]) -> None:
+    """Write status, reason and version of orders that the caller locked, in one statement for each outcome, and correct the sums."""
     outcomes: dict[tuple[str, str | None], list[int]] = {}
-    for order in orders:
+    for order in (change.deal for change in changes):
         outcomes.setdefault((order.status, order.status_reason), []).append(order.id)
+    if changes:
+        SUMS.changed(session, changes)
     for (status, reason), ids in outcomes.items():
         session.execute(
             update(Order)
@@ -89,7 +93,8 @@ def statistics(session: Session, query: StatisticsQuery) -> dict[str, Any]:
         rows = rows.where(Order.product_id == query.product_id)
     if query.customer_id is not None:
         rows = rows.where(Order.customer_id == query.customer_id)
-    found = in_buckets(session, rows, Order.timestamp, query, Order.status)
+    of_all = query.product_id is None and query.customer_id is None
+    found = in_buckets(session, rows, Order.timestamp, query, Order.status, sums=SUMS if of_all else None)
     sold = rows.where(Order.status.in_(SOLD))
     return {
         "by_status": [{"status": status, **total(figures_of(row) for row in found if row.status == status)} for status in get_args(Status)],

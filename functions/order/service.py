@@ -8,7 +8,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from common.cache import TRANSACTION_SECONDS, WARM_TRANSACTIONS, EntityCache, WarmUp
-from common.db import is_missing_reference, transaction, utc_now
+from common.db import in_transaction, is_missing_reference, transaction, utc_now
 from common.errors import ConflictError, InvalidError, NotFoundError, UnavailableError
 from common.events import emit
 from common.fields import as_json_number
@@ -16,6 +16,7 @@ from common.observability import logger
 from common.paging import page_document
 from common.services import Directory, find_each, get_from
 from common.statistics import total
+from common.sums import Change
 from order import repository
 from order.models import Order
 from order.schemas import OrderIn, OrderOut, OrderQuery, OrderStatistics, OrderStock, StatisticsQuery, Status
@@ -54,6 +55,8 @@ def statistics(query: StatisticsQuery) -> dict[str, Any]:
 
     def load() -> dict[str, Any]:
         since, until = query.period()
+        # By itself, so that nobody waits for more than this.
+        in_transaction(repository.SUMS.add_settled)
         with transaction() as session:
             found = repository.statistics(session, query)
         whole = {"since": since, "until": until, "by": query.by, **total(found["over_time"]), **found}
@@ -104,9 +107,10 @@ def cancel_order(session: Session, order_id: int) -> dict[str, Any]:
         return _document(order)
     if order.status == "rejected":
         raise ConflictError("a rejected order cannot be cancelled: it never took any stock", code="order_rejected")
+    change = Change(order, order.status, "cancelled")
     order.status, order.status_reason = "cancelled", None
     order.version += 1
-    repository.write_statuses(session, [order])
+    repository.write_statuses(session, [change])
     return _changed(session, order, "order_cancelled")
 
 
@@ -124,15 +128,15 @@ def decide_orders(session: Session, decisions: list[Decision]) -> None:
     if not decisions:
         return
     orders = repository.lock(session, {decision.order_id for decision in decisions})
-    decided = []
+    changes = []
     for decision in decisions:
         order = _found(decision.order_id, orders.get(decision.order_id))
         if order.status == "pending":
+            changes.append(Change(order, order.status, decision.status))
             order.status, order.status_reason = decision.status, decision.reason
             order.version += 1
-            decided.append(order)
-    repository.write_statuses(session, decided)
-    _CACHE.follow(session, [_document(order) for order in decided])
+    repository.write_statuses(session, changes)
+    _CACHE.follow(session, [_document(change.deal) for change in changes])
 
 
 def _check_stock(new: OrderIn) -> None:

@@ -1,9 +1,9 @@
-"""The table this service owns."""
+"""The tables this service owns."""
 
 from datetime import datetime
 from decimal import Decimal
 
-from sqlalchemy import Numeric, String
+from sqlalchemy import BigInteger, Numeric, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from common.db import Base, UtcDateTime
@@ -24,3 +24,23 @@ class Procurement(Base):
     supplier_name: Mapped[str] = mapped_column(String(200))
     product_code: Mapped[str] = mapped_column(String(64))
     product_name: Mapped[str] = mapped_column(String(255))
+
+
+class ProcurementSum(Base):
+    """What procurements come to by half hours, up to the one that `ProcurementSummed` names: see common.sums."""
+
+    __tablename__ = "procurement_sums"
+
+    slot: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    count: Mapped[int] = mapped_column(BigInteger)
+    quantity: Mapped[Decimal] = mapped_column(Numeric(21, 3))
+    value: Mapped[Decimal] = mapped_column(Numeric(27, 2))
+
+
+class ProcurementSummed(Base):
+    """Up to which procurement they are summed up: one row."""
+
+    __tablename__ = "procurement_summed"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    deal_id: Mapped[int]

@@ -9,12 +9,14 @@ from common import search
 from common.lists import Narrowing, Source, by, equal, read_page, within
 from common.paging import Page
 from common.statistics import figures, in_buckets, over_time, top_products
-from procurement.models import Procurement
+from common.sums import Sums
+from procurement.models import Procurement, ProcurementSum, ProcurementSummed
 from procurement.schemas import ProcurementQuery, StatisticsQuery
 
 _LISTED = Source(
     Procurement, {name: by(f"ix_procurements_{name}", getattr(Procurement, name)) for name in ("timestamp", "quantity", "total_cost")}
 )
+SUMS = Sums(Procurement, ProcurementSum, ProcurementSummed, "ix_procurements_statistics")
 
 
 def get(session: Session, procurement_id: int) -> Procurement | None:
@@ -61,7 +63,9 @@ def statistics(session: Session, query: StatisticsQuery) -> dict[str, Any]:
         rows = rows.where(Procurement.product_id == query.product_id)
     if query.supplier_id is not None:
         rows = rows.where(Procurement.supplier_id == query.supplier_id)
+    of_all = query.product_id is None and query.supplier_id is None
+    found = in_buckets(session, rows, Procurement.timestamp, query, sums=SUMS if of_all else None)
     return {
-        "over_time": over_time(in_buckets(session, rows, Procurement.timestamp, query), query),
+        "over_time": over_time(found, query),
         **top_products(session, rows, Procurement, query.top),
     }

@@ -30,6 +30,10 @@ def _on(table: str, *privileges: str | tuple[str, ...]) -> list[Grant]:
     return [Grant(table, p) if isinstance(p, str) else Grant(table, p[0], tuple(sorted(p[1:]))) for p in privileges]
 
 
+def _sums(kind: str) -> list[Grant]:
+    return [*_on(f"{kind}_sums", "SELECT", "INSERT", "UPDATE"), *_on(f"{kind}_summed", "SELECT", "INSERT", "UPDATE")]
+
+
 _KEYS = _on("idempotency_keys", "SELECT", "INSERT", "UPDATE", "DELETE")
 # Where one is in a long list, noted by whoever reads it.
 _LISTS = [
@@ -82,8 +86,28 @@ GRANTS: Mapping[str, tuple[Grant, ...]] = {
         *_LAG,
         *_KEYS,
     ),
-    "procurement": (*_on("procurements", "SELECT", "INSERT"), *_CACHED, *_SEARCHES, *_LISTS, *_TELLS, *_LISTENS, *_LAG, *_KEYS),
-    "order": (*_on("orders", "SELECT", "INSERT", "UPDATE"), *_CACHED, *_SEARCHES, *_LISTS, *_TELLS, *_LISTENS, *_LAG, *_KEYS),
+    "procurement": (
+        *_on("procurements", "SELECT", "INSERT"),
+        *_sums("procurement"),
+        *_CACHED,
+        *_SEARCHES,
+        *_LISTS,
+        *_TELLS,
+        *_LISTENS,
+        *_LAG,
+        *_KEYS,
+    ),
+    "order": (
+        *_on("orders", "SELECT", "INSERT", "UPDATE"),
+        *_sums("order"),
+        *_CACHED,
+        *_SEARCHES,
+        *_LISTS,
+        *_TELLS,
+        *_LISTENS,
+        *_LAG,
+        *_KEYS,
+    ),
     # What it replays, it hands back to the bridge.
     "system": (
         *_on("outbox", "SELECT", ("UPDATE", "delivered_at")),

@@ -11,21 +11,23 @@ from sqlalchemy.pool import NullPool
 
 from common.db import database_url
 from common.positions import note_anew
-from infra.bridge.database import close, connect
+from infra.bridge.database import close, connect, in_transaction
 from infra.seed.bulk import BulkWriter
 from infra.seed.history import COLUMNS, NUMBERED, History
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from pymysql.cursors import DictCursor
+
     from common.config import Settings
     from infra.bridge.database import Database
     from infra.replay.progress import Progress
     from infra.seed.sizes import Sizes
 
-# What the ledger comes to, as the inventory service sums it up for its reconciliation.
 # Millions of rows are looked at once.
 _STATEMENT_SECONDS = 600
+# What the ledger comes to, as the inventory service sums it up for its reconciliation.
 _SUM_UP = """
     INSERT INTO ledger_sums (product_id, movements, opening, procured, ordered, cancelled, returned, corrected)
     SELECT product_id, SUM(delta), SUM(IF(reason = 'opening', delta, 0)), SUM(IF(reason = 'procurement', delta, 0)),
@@ -34,6 +36,12 @@ _SUM_UP = """
     FROM stock_movements WHERE product_id BETWEEN %s AND %s GROUP BY product_id
 """
 _PRODUCTS_AT_ONCE = 5000
+# What deals come to by half hours, as their services sum them up for their statistics.
+_SUM_UP_DEALS = """
+    INSERT INTO {kind}_sums (slot, {apart}count, quantity, value)
+    SELECT FLOOR(TIMESTAMPDIFF(SECOND, '1970-01-01', timestamp) / 1800) AS slot, {apart}COUNT(*), SUM(quantity), SUM(total_cost)
+    FROM {kind}s WHERE id <= %s GROUP BY {apart}slot
+"""
 # Rows of one table are told of together, not one by one.
 _TOLD_AT_ONCE = 1000
 
@@ -115,6 +123,18 @@ def _sum_up(connection: Database) -> None:
         cursor.execute("REPLACE INTO ledger_summed (id, movement_id) VALUES (1, %s)", (newest["movement"],))
 
 
+def _sum_up_deals(cursor: DictCursor) -> None:
+    for kind, apart in (("order", "status, "), ("procurement", "")):
+        # Whoever changes a deal meanwhile waits for this row.
+        cursor.execute(f"INSERT IGNORE INTO {kind}_summed (id, deal_id) VALUES (1, 0)")  # noqa: S608
+        cursor.execute(f"SELECT id FROM {kind}_summed FOR UPDATE")  # noqa: S608
+        cursor.execute(f"SELECT COALESCE(MAX(id), 0) AS newest FROM {kind}s")  # noqa: S608
+        newest = (cursor.fetchone() or {})["newest"]
+        cursor.execute(f"DELETE FROM {kind}_sums")  # noqa: S608
+        cursor.execute(_SUM_UP_DEALS.format(kind=kind, apart=apart), (newest,))
+        cursor.execute(f"UPDATE {kind}_summed SET deal_id = %s", (newest,))  # noqa: S608
+
+
 def _after(settings: Settings, connection: Database) -> None:
     """Go on numbering behind what is there, and have lists and optimizer know how much it is."""
     with connection.cursor() as cursor:
@@ -125,3 +145,4 @@ def _after(settings: Settings, connection: Database) -> None:
         for table in NUMBERED:
             note_anew(session, table)
     _sum_up(connection)
+    in_transaction(connection, _sum_up_deals)

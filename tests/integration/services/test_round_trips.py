@@ -117,8 +117,8 @@ LISTS = {
     "/api/inventory/product/{product_id}/movements": (5, 0, 5, 0),
     "/api/inventory/reconcile": (8, 0, 8, 0),
     "/api/inventory/statistics": (2, 0, 2, 0),
-    "/api/orders/statistics": (4, 3, 0, 2),
-    "/api/procurements/statistics": (4, 3, 0, 2),
+    "/api/orders/statistics": (13, 3, 0, 2),
+    "/api/procurements/statistics": (13, 3, 0, 2),
 }
 # What a write asks, with all the cache can know and an Idempotency-Key where it is honoured.
 WRITES = {
@@ -130,13 +130,13 @@ WRITES = {
     "PUT /api/products/{product_id}": (6, 3),
     "POST /api/procurements": (5, 3),
     "POST /api/orders": (5, 4),
-    "POST /api/orders/{order_id}/cancel": (4, 2),
+    "POST /api/orders/{order_id}/cancel": (5, 2),
     "PUT /api/inventory/{storage_id}": (7, 2),
     "POST /api/inventory": (7, 2),
     "DELETE /api/products/{unused_id}": (7, 2),
 }
 # What a consumer asks for a batch of events of one kind, however many they are.
-BATCHES = {"inventory procurement_stock_in": (5, 2), "inventory order_stock_out": (7, 2), "order order_confirmed": (4, 2)}
+BATCHES = {"inventory procurement_stock_in": (5, 2), "inventory order_stock_out": (7, 2), "order order_confirmed": (5, 2)}
 
 
 def reads(company: Company, counting: Callable[[], Any], path: str) -> tuple[int, int, int, int]:

@@ -12,6 +12,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from common.db import utc_now
 from common.fields import Moment, Number, Payload, Shape, UtcMoment
+from common.sums import SLOT_SECONDS, Sums
 
 MAX_BUCKETS = 1000
 # Buckets of the period that nobody has bounded: with the one that has just begun.
@@ -98,9 +99,23 @@ def figures(deal: Any) -> tuple[Any, Any, Any]:
 
 
 def in_buckets(
-    session: Session, deals: Select[Any], moment: InstrumentedAttribute[datetime], query: PeriodQuery, *by: InstrumentedAttribute[Any]
+    session: Session,
+    deals: Select[Any],
+    moment: InstrumentedAttribute[datetime],
+    query: PeriodQuery,
+    *by: InstrumentedAttribute[Any],
+    sums: Sums | None = None,
 ) -> Sequence[Row[Any]]:
-    """`deals` (which selects figures) by the `number` of their day or hour, and by what else they are told apart."""
+    """`deals` (which selects figures) by the `number` of their day or hour, and by what else they are told apart.
+
+    Where they are all deals of the period, `sums` has most of it ready, unless the asker's hours begin within half hours.
+    """
+    summed = sums.within(*query.period()) if sums is not None and query.utc_offset * 60 % SLOT_SECONDS == 0 else None
+    if summed is not None:
+        number = func.floor((summed.c.slot * SLOT_SECONDS + query.utc_offset * 60) / _seconds(query)).label("number")
+        apart = [summed.c[each.key] for each in by]
+        ready = (func.sum(summed.c[name]).label(name) for name in ("count", "quantity", "value"))
+        return session.execute(select(number, *apart, *ready).group_by(text("number"), *apart)).all()
     # Numbered from the epoch, where 1970-01-01 00:00 is by the asker's clocks.
     since_epoch = func.timestampdiff(text("SECOND"), text("'1970-01-01'"), moment) + query.utc_offset * 60
     number = func.floor(since_epoch / _seconds(query)).label("number")
@@ -160,7 +175,7 @@ def total(buckets: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
 
 def figures_of(row: Any) -> dict[str, Any]:
     """The figures in a row."""
-    return {"count": row.count, "quantity": Decimal(row.quantity), "value": Decimal(row.value)}
+    return {"count": int(row.count), "quantity": Decimal(row.quantity), "value": Decimal(row.value)}
 
 
 def _seconds(query: PeriodQuery) -> int:
