@@ -101,12 +101,14 @@ def event_goals(figures: Figures) -> list[Goal]:
     """What was asked of events, each as a part of its bound, and what holds on any machine."""
     paces = {pace.per_second: pace for pace in figures.paces}
     rate = median(backlog.per_second for backlog in figures.backlogs)
+    spent = median(backlog.cpu_ms_per_event for backlog in figures.backlogs)
     grown = max(end / quarter for backlog in figures.backlogs for quarter, end in backlog.memory_mb.values())
     return [
         Goal("stock applied at 50 orders/s, p50 / 30 ms", paces[50].applied_p50 / 30, at_most=1),
         Goal("stock applied at 50 orders/s, p99 / 150 ms", paces[50].applied_p99 / 150, at_most=1),
         Goal("stock applied: p50 at 50 orders/s / at 10", paces[50].applied_p50 / paces[10].applied_p50, at_most=2),
         Goal("stock events per second / 1000", rate / 1000, at_least=1),
+        Goal("processor time per stock event / 2 ms, as two cores have for a thousand", spent / 2, at_most=1),
         Goal("memory after a backlog / after a quarter of it", grown, at_most=1.05),
     ]
 
