@@ -86,7 +86,7 @@ def _ask(stack: Stack, orders: int, asked: int) -> dict[str, float]:
         "statistics of the stock": ("/api/inventory/statistics", {}),
     }
     found = {}
-    with Redis(port=stack.ports.redis) as redis, Listener(stack.ports.redis) as listener:
+    with Redis(port=stack.ports.redis) as redis:
 
         def forget_lists() -> None:
             # What a list costs is to be seen, not what it costs to have it kept.
@@ -94,7 +94,8 @@ def _ask(stack: Stack, orders: int, asked: int) -> dict[str, float]:
 
         for what, (path, query) in reads.items():
             found[what] = _median(lambda path=path, query=query: clerk.get(path, **query), forget_lists, asked)
-    found["order until confirmed"] = _median(lambda: _order(clerk, listener, customer, product), lambda: None, asked)
+    with Listener(stack.ports.redis) as listener:
+        found["order until confirmed"] = _median(lambda: _order(clerk, listener, customer, product), lambda: None, asked)
     return found
 
 
