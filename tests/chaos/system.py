@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import psutil
 import pymysql
+import stamina
 from pymysql.cursors import DictCursor
 from redis import Redis
 from redis.backoff import NoBackoff
@@ -160,8 +161,10 @@ class ChaosSystem:
     # what can be done to the whole of it
 
     def up(self) -> None:
-        """As `make up`: bring it up, or up to date."""
-        launcher.up(self.stack, timeout=180)
+        """As `make up`: bring it up, or up to date; again where something else that was broken kept it from that. Raises CameNotUp."""
+        for attempt in stamina.retry_context(on=launcher.CameNotUp, attempts=3, wait_initial=1):
+            with attempt:
+                launcher.up(self.stack, timeout=180)
 
     def down(self) -> None:
         """As `make down`."""
