@@ -130,19 +130,15 @@ def _found(reply):
     with _server(reply) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{server.server_port}"
-        api_document.run(part, _DOCUMENT, url, "genuine", 20, 1, time.monotonic() + 30, phases=("coverage", "fuzzing"))
+        asked = api_document.Asked()
+        api_document.run(part, _DOCUMENT, url, "genuine", 20, 1, time.monotonic() + 30, asked, phases=("coverage", "fuzzing"))
         server.shutdown()
-    assert part.tried["operations of the document"] == 1
+    assert asked.missing(_DOCUMENT) == []
     return {finding.tried for finding in part.findings}
 
 
 def test_an_operation_that_was_never_asked_for_is_found():
-    part = Part("document")
-    with _server(_good) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        api_document.run(part, _DOCUMENT, f"http://127.0.0.1:{server.server_port}", "genuine", 20, 1, time.monotonic() + 30, phases=())
-        server.shutdown()
-    assert [finding.detail for finding in part.findings] == ["GET /things/{thing_id} was never asked for"]
+    assert api_document.Asked().missing(_DOCUMENT) == ["GET /things/{thing_id} was never asked for"]
 
 
 # injection
