@@ -107,8 +107,8 @@ def _operation(operation: Operation) -> Json:
 
 
 def _not_modified(operation: Operation) -> Json:
-    """What only reads and is not for everybody says with each answer by which tag it may be asked about."""
-    if operation.method != "GET" or operation.public:
+    """What may be kept says with each answer by which tag it may be asked about."""
+    if not operation.kept:
         return {}
     return {"304": {"description": "What If-None-Match names is still the answer."}}
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _NEEDED = {"default-src": {"'self'", "'none'"}, "frame-ancestors": {"'none'"}, "object-src": {"'none'"}, "base-uri": {"'self'", "'none'"}}
 _SCRIPTS_NEVER = ("'unsafe-inline'", "'unsafe-eval'", "*", "http:", "https:", "data:", "blob:")
 _REFERRERS = {"no-referrer", "same-origin", "strict-origin", "strict-origin-when-cross-origin"}
+_ABOUT_USERS = "/api/auth/"
 _TELLS_A_VERSION = re.compile(r"\d+\.\d+|uvicorn|starlette|python|werkzeug|hypercorn|twisted|nginx|localstack", re.IGNORECASE)
 _PAGE_PATHS = ("/", "/login", "/products/1", "/assets/none.js", "/api/products", "/api/nothing", "/health", "/api/docs")
 
@@ -72,8 +73,14 @@ def page_faults(path: str, headers: Mapping[str, str]) -> Iterator[str]:
 
 
 def gateway_faults(name: str, headers: Mapping[str, str]) -> Iterator[str]:
-    """What is missing from the headers of something that the gateway answers: nobody keeps it, as it is somebody's."""
-    if "no-store" not in headers.get("cache-control", ""):
+    """What is missing from the headers of something that the gateway answers.
+
+    Nobody keeps what is about users, nor what was refused. What is the business's may be kept by whoever asked for it, and by nobody
+    on the way, to be asked about each time.
+    """
+    directives = {directive.strip() for directive in headers.get("cache-control", "").split(",")}
+    kept = directives >= {"private", "no-cache"} and "etag" in headers and not name.startswith(_ABOUT_USERS)
+    if "no-store" not in directives and not kept:
         yield f"{name}: Cache-Control is {headers.get('cache-control')}"
     yield from _of_all(name, headers)
 

@@ -2463,13 +2463,6 @@ export interface operations {
                     "application/json": components["schemas"]["UserOut"];
                 };
             };
-            /** @description What If-None-Match names is still the answer. */
-            304: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
             401: components["responses"]["Problem"];
             403: components["responses"]["Problem"];
             429: components["responses"]["Problem"];
@@ -2580,13 +2573,6 @@ export interface operations {
                         next_after: number | null;
                     };
                 };
-            };
-            /** @description What If-None-Match names is still the answer. */
-            304: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
             };
             401: components["responses"]["Problem"];
             403: components["responses"]["Problem"];

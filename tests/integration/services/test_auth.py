@@ -357,6 +357,14 @@ def test_a_stolen_token_cannot_guess_the_password(api):
     assert [api.post("/api/auth/password", change).status for _ in range(11)] == [422] * 10 + [429]
 
 
+def test_what_is_about_users_is_kept_by_no_browser(api):
+    user = given_user(api)
+    api.user = context_of(token_of(api, user))
+    answer = api.get("/api/auth/me", headers={"if-none-match": "*"})
+    assert (answer.status, answer.headers["cache-control"]) == (200, "no-store")
+    assert "etag" not in answer.headers
+
+
 def test_user_deleted_meanwhile_is_known_no_more(api):
     assert api.get("/api/auth/me").status == 401
 

@@ -96,6 +96,7 @@ def test_every_status_that_rules_and_gateway_answer_is_told(document):
         ("get", "/api/products/{product_id}"): {"200", "304", "401", "403", "404", "422", "429", "503", "default"},
         ("post", "/api/products"): {"201", "400", "401", "403", "409", "413", "422", "429", "503", "default"},
         ("post", "/api/auth/login"): {"200", "400", "401", "403", "413", "422", "429", "503", "default"},
+        ("get", "/api/auth/users"): {"200", "401", "403", "422", "429", "503", "default"},
         ("get", "/health"): {"200", "429", "503", "default"},
     }
     for (method, path), statuses in answered.items():

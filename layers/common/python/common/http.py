@@ -40,9 +40,11 @@ class ServiceApp(Chalice):
 
     current_request: Request
 
-    def __init__(self, service: str, before_request: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, service: str, before_request: Callable[[], None] = lambda: None, *, kept: bool = True) -> None:
+        """Unless its answers may be `kept`, to be asked about each time, no browser keeps them: they are about people."""
         super().__init__(app_name=service, configure_logs=False)
         self.service = service
+        self._kept = kept
         self.operations: list[Operation] = []
         self._before_request = before_request
         self._local_authorizer = self.authorizer(name="jwt")(_authorize_locally)
@@ -92,6 +94,7 @@ class ServiceApp(Chalice):
                     status=status,
                     refuses=tuple(refuses),
                     repeatable=repeatable or creates is not None,
+                    kept=self._kept and needed is not None and method == "GET",
                 )
                 for method in methods
             )
@@ -119,7 +122,7 @@ class ServiceApp(Chalice):
                 except Exception:  # noqa: BLE001  # a bug: the client learns no more than the trace id
                     logger.exception("unhandled_error", route=request.context.get("resourcePath"))
                     response = problem_response(ProblemError("something went wrong on our side"), request)
-                if needed and request.method == "GET" and response.status_code == 200:
+                if self._kept and needed and request.method == "GET" and response.status_code == 200:
                     response = unless_known(response, request.headers.get("if-none-match"))
                 response.headers.update(self._common_headers() | response.headers)
                 logger.info(

@@ -35,6 +35,8 @@ class Operation:
     """Statuses by which its own rules say no; those of every such route are told without it."""
     repeatable: bool
     """Whether it honours Idempotency-Key."""
+    kept: bool = False
+    """Whether a client may keep its answer, and ask by its tag whether it is still the answer."""
 
     @property
     def public(self) -> bool:
