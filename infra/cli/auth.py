@@ -49,7 +49,7 @@ def rotate_key(
         secrets.put_secret_value(SecretId=secret_id, SecretString=value)
     write_secret(stack.secrets_dir / _SECRET, value)
     what = "everybody has to sign in anew, within five minutes" if sign_everybody_out else "nobody is signed out"
-    output.print(f"A new key signs tokens from now on; {what}.")
+    output.print(f"A new key signs tokens within five minutes, as long as functions keep the former one; {what}.")
 
 
 def _rotated_at(secrets: Any, secret_id: str) -> datetime:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import http.client
 import json
 import socket
@@ -16,6 +17,8 @@ from api import AUTHORIZER, ECHO, Api
 from localstack_process_runtime.edge.events import _any_response_of, _encode, _plain_response_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from stack import LocalStack
 
 
@@ -152,3 +155,53 @@ def test_a_header_is_one_line_and_a_length_is_said_once(localstack: LocalStack, 
 def test_a_path_that_is_quoted_in_json_cannot_end_the_text(localstack: LocalStack, edge: Api):
     said = _said(localstack, b'GET /api/products/a"b\\ HTTP/1.1\r\nHost: x\r\nAuthorization: ada\r\nConnection: close\r\n\r\n')
     assert json.loads(said.partition(b"\r\n\r\n")[2])["path"] == "/api/products/a%22b%5C"
+
+
+@pytest.fixture(scope="module")
+def compressing(localstack: LocalStack, edge: Api) -> Iterator[Api]:
+    code = """
+        def handler(event, context):
+            query = event["queryStringParameters"]
+            headers = {"Content-Encoding": query["encoded"]} if "encoded" in query else {}
+            return {"statusCode": 200, "headers": headers, "body": "pæge " * (int(query["bytes"]) // 6)}
+    """
+    edge.route("GET", "/api/pages", localstack.create_function("edge-pages", textwrap.dedent(code))).deploy()
+    apis = localstack.client("apigateway")
+
+    def compress_from(value: str) -> None:
+        apis.update_rest_api(restApiId=edge.id, patchOperations=[{"op": "replace", "path": "/minimumCompressionSize", "value": value}])
+        apis.create_deployment(restApiId=edge.id, stageName=edge.stage)
+
+    compress_from("600")
+    yield edge
+    compress_from("10485760")
+
+
+def _page(localstack: LocalStack, size: int, accept: str, more: str = "") -> tuple[str | None, bytes]:
+    connection = http.client.HTTPConnection("127.0.0.1", localstack.edge_port)
+    connection.request("GET", f"/api/pages?bytes={size}{more}", headers={"Accept-Encoding": accept} if accept else {})
+    answer = connection.getresponse()
+    body = answer.read()
+    connection.close()
+    assert answer.status == 200
+    return answer.getheader("Content-Encoding"), body
+
+
+@pytest.mark.parametrize("size", [600, 6_000, 600_000])
+@pytest.mark.parametrize("accept", ["gzip", "deflate, GZIP;q=0.5", "*", "br, gzip, zstd"])
+def test_large_answers_are_compressed_for_who_takes_it(localstack: LocalStack, compressing: Api, size: int, accept: str):
+    encoding, body = _page(localstack, size, accept)
+    assert encoding == "gzip"
+    assert gzip.decompress(body) == ("pæge " * (size // 6)).encode()
+
+
+@pytest.mark.parametrize(
+    ("size", "accept", "more"),
+    [(594, "gzip", ""), (6_000, "", ""), (6_000, "gzip;q=0", ""), (6_000, "deflate", ""), (6_000, "*, gzip;q=0.0", "")],
+)
+def test_all_others_are_left_as_they_are(localstack: LocalStack, compressing: Api, size: int, accept: str, more: str):
+    assert _page(localstack, size, accept, more) == (None, ("pæge " * (size // 6)).encode())
+
+
+def test_what_a_function_has_encoded_is_not_encoded_again(localstack: LocalStack, compressing: Api):
+    assert _page(localstack, 6_000, "gzip", "&encoded=identity") == ("identity", ("pæge " * 1000).encode())

@@ -75,6 +75,8 @@ class CompiledApi:
     stage_variables: dict[str, str] | None
     canary: bool
     binary_media_types: list[str]
+    compressed_from: int | None
+    """Bytes from which on answers are compressed for clients that take it; None is never."""
     router: Router[Route] = field(default_factory=Router)
 
 
@@ -127,6 +129,7 @@ def compile_api(api_id: str, stage: str) -> CompiledApi:
         stage_variables=configuration.get("variables") or None,
         canary=bool(configuration.get("canarySettings")),
         binary_media_types=deployment.rest_api.rest_api.get("binaryMediaTypes") or [],
+        compressed_from=deployment.rest_api.rest_api.get("minimumCompressionSize"),
     )
     for resource in deployment.rest_api.resources.values():
         for name, method in resource.get("resourceMethods", {}).items():

@@ -10,7 +10,7 @@ import asyncio
 import json
 import logging
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from localstack.aws.api import ServiceException
 from localstack.services.apigateway.next_gen.execute_api import handlers
@@ -42,6 +42,7 @@ from localstack_process_runtime.edge.compiling import (
     deployed_stage,
     stages_of,
 )
+from localstack_process_runtime.edge.compressing import AT_ONCE_BYTES, gzipped, is_encoded, takes_gzip
 from localstack_process_runtime.edge.events import context_variables, event_of, grouped, new_id, query_of, response_of, short_id, trace_id
 from localstack_process_runtime.edge.passing_on import PassingOn, root_path
 from localstack_process_runtime.gateway.authorizers import (
@@ -69,6 +70,7 @@ if TYPE_CHECKING:
     from localstack_process_runtime.settings import Settings
 
 LOG = logging.getLogger(__name__)
+Result = TypeVar("Result")
 LOOK_AGAIN_SECONDS = 0.05
 """What changes behind the APIs' back is seen after so long; what their calls change, at once."""
 CONSTANTS = 16
@@ -125,8 +127,11 @@ class DataPlane:
     def pass_on(self, exchange: Exchange) -> None:
         """Have LocalStack's gateway answer, on a thread."""
         api = exchange.api
-        answering = self.loop.run_in_executor(self._threads, self._passing_on.answer, exchange.request, api.api_id, api.stage)
-        answering.add_done_callback(exchange.passed_on)
+        self.on_a_thread(self._passing_on.answer, exchange.request, api.api_id, api.stage).add_done_callback(exchange.passed_on)
+
+    def on_a_thread(self, work: Callable[..., Result], *arguments: Any) -> asyncio.Future[Result]:
+        """What takes too long for the loop."""
+        return self.loop.run_in_executor(self._threads, work, *arguments)
 
     def _current(self) -> CompiledApi | None:
         api = self._api
@@ -285,7 +290,16 @@ class Exchange:
             LOG.warning("%s failed: %s", self.route.function_arn, result.payload[:2000].decode(errors="replace"))
             raise InternalServerError(FAILED, status_code=502)
         status, headers, body = response_of(self.api, self._header("accept"), result.payload)
-        self._reply(status, [*headers, *self._ids(), ("X-Amzn-Trace-Id", self.trace)], body)
+        head = [*headers, *self._ids(), ("X-Amzn-Trace-Id", self.trace)]
+        least = self.api.compressed_from
+        if least is None or len(body) < least or not takes_gzip(self._header("accept-encoding")) or is_encoded(headers):
+            self._reply(status, head, body)
+            return
+        head.append(("Content-Encoding", "gzip"))
+        if len(body) <= AT_ONCE_BYTES:
+            self._reply(status, head, gzipped(body))
+        else:
+            self.plane.on_a_thread(gzipped, body).add_done_callback(lambda done: self._reply(status, head, done.result()))
 
     def _invoke(
         self, arn: str, event: bytes, then: Callable[[InvocationResult], None], *, seconds: float | None, refused: BaseGatewayException
