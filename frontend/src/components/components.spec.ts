@@ -31,6 +31,21 @@ describe('EntityPicker', () => {
     expect(wrapper.emitted('picked')?.[0]).toEqual([items[1]])
   })
 
+  it('waits with Enter for what was typed last, whatever comes of the beginning of it', async () => {
+    const asked = new Map<string, (found: Item[]) => void>()
+    const { wrapper, input } = picker((text) => new Promise((resolve) => asked.set(text, resolve)))
+    await input.setValue('L')
+    await vi.waitFor(() => expect(asked.has('L')).toBe(true))
+    await input.setValue('L-2')
+    await input.trigger('keydown', { key: 'Enter' })
+    asked.get('L')?.(items)
+    await flushPromises()
+    await vi.waitFor(() => expect(asked.has('L-2')).toBe(true))
+    asked.get('L-2')?.(items.slice(1))
+    await flushPromises()
+    expect(wrapper.emitted('picked')?.[0]).toEqual([items[1]])
+  })
+
   it('takes none of several that are not exactly what was typed', async () => {
     let answer!: (found: Item[]) => void
     const { wrapper, input } = picker(() => new Promise((resolve) => (answer = resolve)))
