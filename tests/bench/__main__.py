@@ -11,10 +11,10 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from tests.bench import events, gateways, growth, report, services
+from tests.bench import events, gateways, growth, report, services, starts
 from tests.bench.contenders import BareLoop, Edge, LocalStackGateway
 
-PARTS = ("gateways", "services", "events", "growth")
+PARTS = ("gateways", "services", "starts", "events", "growth")
 WIDTH = 150
 
 say = Console(stderr=True)
@@ -50,6 +50,12 @@ def bench(
             figures = services.measure(Path(directory), rounds=rounds, seconds=seconds, say=_progress)
         told["services"] = [asdict(figure) for figure in figures]
         output.print(report.services_table(figures))
+    if "starts" in parts:
+        with tempfile.TemporaryDirectory(prefix="inventory-bench-", ignore_cleanup_errors=True) as directory:
+            started = starts.measure(Path(directory), rounds=rounds, say=_progress)
+        told["starts"] = asdict(started)
+        output.print(report.starts_table(started))
+        goals += report.start_goals(started)
     if "events" in parts:
         with tempfile.TemporaryDirectory(prefix="inventory-bench-", ignore_cleanup_errors=True) as directory:
             taken = events.measure(Path(directory), rounds=rounds, seconds=2 * seconds, backlog=backlog, say=_progress)

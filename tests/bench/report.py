@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from tests.bench.events import Backlog, Figures, Pace
     from tests.bench.growth import Grown
     from tests.bench.services import Figure
+    from tests.bench.starts import Figures as StartFigures
 
 Row = dict[str, Any]
 
@@ -95,6 +96,31 @@ def growth_goals(grown: Sequence[Grown]) -> list[Goal]:
     """Nothing costs more than twice as much of the largest company as of the smallest."""
     most = max(each.orders for each in grown)
     return [Goal(f"{each.what}: of {most:,} orders / of the fewest", each.ratio, at_most=2) for each in grown if each.orders == most]
+
+
+def starts_table(figures: StartFigures) -> Table:
+    """Starts of the whole, and of one function's environment; what the whole weighs at rest."""
+    table = _table("Starts, and what the system weighs at rest")
+    table.add_column("")
+    table.add_column("measured", justify="right", no_wrap=True)
+    table.add_row("first start of a system: servers, migrations, deployment, caches", f"{figures.first_up_seconds:.1f} s")
+    table.add_row("its second start", f"{figures.second_up_seconds:.1f} s")
+    for way, milliseconds in figures.cold_start_ms.items():
+        table.add_row(f"a new environment of the product service, {way}", f"{milliseconds:.1f} ms")
+    for role, size in sorted(figures.idle_mb.items(), key=lambda each: -each[1]):
+        table.add_row(f"memory: {role}", f"{size:.0f} MB")
+    table.add_row("memory: all of it", f"{sum(figures.idle_mb.values()):.0f} MB")
+    return table
+
+
+def start_goals(figures: StartFigures) -> list[Goal]:
+    """What was asked of starts and weight, each as a part of its bound."""
+    forked, fresh = (figures.cold_start_ms[way] for way in ("forked", "fresh interpreter"))
+    return [
+        Goal("cold start of a real service: forked / fresh interpreter", forked / fresh, at_most=0.1),
+        Goal("second start of the system / 10 s", figures.second_up_seconds / 10, at_most=1),
+        Goal("memory of the whole system at rest / 600 MB", sum(figures.idle_mb.values()) / 600, at_most=1),
+    ]
 
 
 def event_goals(figures: Figures) -> list[Goal]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 import httpx
@@ -25,6 +26,15 @@ def resident(stack: Stack) -> dict[str, dict[Life, int]]:
                 found.setdefault(role, {})[process.pid, process.create_time()] = process.memory_info().rss
         except psutil.Error:
             continue  # it has just ended
+    return found
+
+
+def proportional(stack: Stack) -> dict[str, int]:
+    """Proportional set size by role, in bytes: pages that several processes share are counted once, over all of them."""
+    found: dict[str, int] = {}
+    for role, process in _processes(stack):
+        with contextlib.suppress(psutil.Error):  # it has just ended
+            found[role] = found.get(role, 0) + process.memory_full_info().pss
     return found
 
 
