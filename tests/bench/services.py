@@ -146,7 +146,9 @@ def _gunicorn(stack: Stack) -> Iterator[str]:
     workers = ("--workers", "2", "--worker-class", "gthread", "--threads", "4", "--keep-alive", "30")
     command = [str(BUILD / "venv" / "bin" / "gunicorn"), *workers, "--bind", f"127.0.0.1:{port}", "tests.bench.flask_services:app"]
     path = (".", "functions", "layers/common/python", ".build/layers/dependencies/python")
-    settings = deployed_settings(stack, "product") | deployed_settings(stack, "order")
+    settings = deployed_settings(stack, "auth") | deployed_settings(stack, "product") | deployed_settings(stack, "order")
+    # One process does the work of three functions: it has the rights of all.
+    settings |= {name: value for name, value in stack.addresses().items() if name in ("DATABASE_USER", "DATABASE_PASSWORD")}
     environment = stack.environment() | settings | {"PYTHONPATH": os.pathsep.join(str(PROJECT / part) for part in path)}
     with _process(command, environment, PROJECT) as answering:
         yield answering(port)
