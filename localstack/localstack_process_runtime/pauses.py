@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import threading
+import time
 
 MANY_OBJECTS = 50_000
 """Looking through these takes some 20 ms."""
@@ -26,11 +27,11 @@ class ShortCollections(threading.Thread):
         super().__init__(name="short-collections", daemon=True)
         self._many_objects = many_objects
         self._look_seconds = look_seconds
-        self._closing = threading.Event()
         self._collections = 0
 
     def run(self) -> None:
-        while not self._closing.wait(self._look_seconds):
+        while True:
+            time.sleep(self._look_seconds)
             self.look()
 
     def look(self) -> None:
@@ -40,6 +41,3 @@ class ShortCollections(threading.Thread):
             self._collections = collections
             if len(gc.get_objects(generation=FULL)) > self._many_objects:
                 gc.freeze()
-
-    def close(self) -> None:
-        self._closing.set()

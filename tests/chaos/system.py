@@ -17,9 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import psutil
-import pymysql
 import stamina
-from pymysql.cursors import DictCursor
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
@@ -29,12 +27,14 @@ from infra.stack import Ports, Stack, launcher
 from infra.stack.instance import PROJECT_DIR
 from infra.stack.ports import LOOPBACK
 from infra.stack.process import processes_of
+from tests.administrator import database_of
 from tests.chaos.proxy import Proxy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from pymysql.connections import Connection
+    from pymysql.cursors import DictCursor
 
     from tests.chaos.plan import Fault
 
@@ -134,25 +134,9 @@ class ChaosSystem:
         """A client of Lambda's API."""
         return client_of(self.stack, "lambda")
 
-    @contextlib.contextmanager
-    def database(self, **options: Any) -> Iterator[Connection[DictCursor]]:
+    def database(self, **options: Any) -> contextlib.AbstractContextManager[Connection[DictCursor]]:
         """A connection past the proxy, in autocommit mode."""
-        addresses = self.stack.addresses()
-        connection = pymysql.connect(
-            host=LOOPBACK,
-            port=self.stack.ports.mysql,
-            user=addresses["DATABASE_USER"],
-            password=addresses["DATABASE_PASSWORD"],
-            database=addresses["DATABASE_NAME"],
-            charset="utf8mb4",
-            cursorclass=DictCursor,
-            **{"autocommit": True, "connect_timeout": 5, "init_command": "SET time_zone = '+00:00'"} | options,
-        )
-        try:
-            yield connection
-        finally:
-            with contextlib.suppress(pymysql.Error):
-                connection.close()
+        return database_of(self.stack, **options)
 
     def redis(self) -> Redis:
         """A client past the proxy."""

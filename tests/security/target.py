@@ -12,17 +12,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import httpx
-import pymysql
-from pymysql.cursors import DictCursor
 from redis import Redis
 
 from infra.deploy.deployment import client_of
 from infra.stack.ports import LOOPBACK
+from tests.administrator import database_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from pymysql.connections import Connection
+    from pymysql.cursors import DictCursor
 
     from infra.stack import Stack
 
@@ -125,24 +123,9 @@ class Target:
             found[service] = self.secret(json.loads(path.read_text(encoding="utf-8"))["password"], f"the database password of {service}")
         return found
 
-    @contextlib.contextmanager
-    def database(self) -> Iterator[Connection[DictCursor]]:
+    def database(self) -> contextlib.AbstractContextManager[Connection[DictCursor]]:
         """A connection as the database's administrator."""
-        addresses = self.stack.addresses()
-        connection = pymysql.connect(
-            host=LOOPBACK,
-            port=self.stack.ports.mysql,
-            user=addresses["DATABASE_USER"],
-            password=addresses["DATABASE_PASSWORD"],
-            database=addresses["DATABASE_NAME"],
-            charset="utf8mb4",
-            autocommit=True,
-            cursorclass=DictCursor,
-        )
-        try:
-            yield connection
-        finally:
-            connection.close()
+        return database_of(self.stack)
 
     def redis(self) -> Redis:
         """A client of Redis."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from localstack_process_runtime.edge.http import Header
 
 AT_ONCE_BYTES = 32_768
-"""Takes a third of a millisecond; what is larger is compressed by a thread."""
+"""Takes some tenths of a millisecond; what is larger is compressed by a thread."""
 _LEVEL = 5
 _GZIP_FORMAT = 16 + zlib.MAX_WBITS
 
