@@ -145,8 +145,8 @@ class ExecutionEnvironment:
         return self._output.tail()
 
     def alive(self) -> bool:
-        """Also while it is so new that its process is known by its first request only."""
-        return self.state is not State.DEAD and (self._process is None or self._process.alive())
+        """Whether its process still listens: one that is dying closes its connections well before it is seen to be dead."""
+        return self.state is not State.DEAD and self._parked is not None and self._parked.is_open()
 
     def assign(self, pending: Pending) -> None:
         """Hand an idle environment its next invocation."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import select
 import socket
 from typing import TYPE_CHECKING, Protocol, cast
 
@@ -82,6 +83,14 @@ class RuntimeApiConnection(asyncio.Protocol):
         except httptools.HttpParserError:
             self._write(_problem(b"400 Bad Request", "InvalidRequest", "not HTTP"))
             self.close()
+
+    def is_open(self) -> bool:
+        """Whether the other side has not closed it, seen or not."""
+        if self._transport is None or self._transport.is_closing():
+            return False
+        end = select.poll()
+        end.register(self._descriptor, select.POLLRDHUP)
+        return not end.poll(0)
 
     def close(self) -> None:
         if self._transport is not None:

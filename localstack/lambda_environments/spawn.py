@@ -6,7 +6,6 @@ import contextlib
 import ctypes
 import json
 import os
-import select
 import signal
 import subprocess
 import sys
@@ -60,16 +59,11 @@ class EnvironmentProcess:
         self.why_not = why_not
         """Why it has imported the function itself, where a fork of its template was wanted."""
         self._pidfd = os.pidfd_open(pid)
-        self._end = select.poll()
-        self._end.register(self._pidfd, select.POLLIN)
         self._reaped = False
 
     def fileno(self) -> int:
         """A descriptor that becomes readable when the process ends."""
         return self._pidfd
-
-    def alive(self) -> bool:
-        return not self._end.poll(0)
 
     def kill(self) -> None:
         """SIGKILL to the process and everything it started."""
