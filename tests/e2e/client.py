@@ -23,7 +23,7 @@ def unique(word: str) -> str:
     return f"{word}-{next(_number)}-{uuid.uuid4().hex[:6]}"
 
 
-def eventually(look: Callable[[], Seen | None], *, seconds: float = 10, what: str = "the condition") -> Seen:
+def eventually(look: Callable[[], Seen | None], *, seconds: float = 30, what: str = "the condition") -> Seen:
     """What `look` sees once it is truthy. Fails when it is not within `seconds`."""
     deadline = time.monotonic() + seconds
     while True:
@@ -97,7 +97,7 @@ class Clerk:
         body = {"customer_id": customer["id"], "product_id": product["id"], "quantity": quantity}
         return self.http.post("/api/orders", json=body, headers=headers)
 
-    def decided(self, order_id: int, *, seconds: float = 10) -> dict[str, Any]:
+    def decided(self, order_id: int, *, seconds: float = 30) -> dict[str, Any]:
         """The order once it is no longer pending."""
 
         def look() -> dict[str, Any] | None:

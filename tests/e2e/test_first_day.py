@@ -2,7 +2,6 @@
 
 import json
 import threading
-import time
 
 import redis
 
@@ -43,14 +42,12 @@ def test_from_register_to_a_refused_order(system):
     product = clerk.product(supplier_id=supplier["id"])
 
     procurement = clerk.procure(product, 50)
-    began = time.monotonic()
     eventually(lambda: clerk.stock(product) == 50, what="a stock of 50")
-    assert time.monotonic() - began < 1
 
     answer = clerk.order(customer, product, 10)
     assert answer.status_code == 201
     assert answer.json()["status"] == "pending"
-    order = clerk.decided(answer.json()["id"], seconds=1)
+    order = clerk.decided(answer.json()["id"])
     assert order["status"] == "confirmed"
     assert clerk.stock(product) == 40
 

@@ -66,10 +66,8 @@ def test_an_order_is_seen_to_be_confirmed_and_its_stock_to_fall(system):
     stream = Stream(system, clerk)
     with stream.connected() as until:
         assert until(ready)["resumed"] is False
-        began = time.monotonic()
         order = clerk.order(customer, product, 4).json()
         assert until(decided(order))["event_type"] == "order_confirmed"
-        assert time.monotonic() - began < 3
         if not any(told["channel"] == "stock_movements" for told in stream.heard.values()):
             until(lambda told: told.get("channel") == "stock_movements" and told["product_id"] == product["id"])
     (movement,) = [told for told in stream.heard.values() if told["channel"] == "stock_movements"]

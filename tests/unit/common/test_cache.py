@@ -1,5 +1,6 @@
 import threading
 import time
+from statistics import median
 from types import SimpleNamespace
 
 import pytest
@@ -214,10 +215,12 @@ class TestWarmUp:
     def test_nobody_waits_while_redis_is_away(self, redis_server):
         redis_server.connected = False
         warm_up = WarmUp("product", lambda: pytest.fail("there is nothing to warm"))
-        began = time.perf_counter()
+        taken = []
         for _ in range(5):
+            began = time.perf_counter()
             warm_up.ensure()
-        assert time.perf_counter() - began < 0.5
+            taken.append(time.perf_counter() - began)
+        assert median(taken) < 0.1, taken
 
     def test_loading_that_fails_is_tried_again_and_does_not_fail_the_request(self, redis_server):
         outcomes = [UnavailableError("the database is away"), 3]
