@@ -40,13 +40,16 @@ def configure() -> None:
 
 @hooks.on_infra_start()  # type: ignore[untyped-decorator]
 def start() -> None:
-    from localstack_process_runtime import introspection, stack_updates  # noqa: PLC0415
+    from localstack_process_runtime import introspection, roles, stack_updates  # noqa: PLC0415
     from localstack_process_runtime.gateway import install  # noqa: PLC0415
     from localstack_process_runtime.pauses import ShortCollections  # noqa: PLC0415
+    from localstack_process_runtime.settings import get_settings  # noqa: PLC0415
 
     ShortCollections().start()
     introspection.register()
     stack_updates.install()
+    if get_settings().enforce_roles:
+        roles.install()
     if (state := kept_state()) is not None:
         state.install()
     install()

@@ -19,6 +19,7 @@ from lambda_environments.spawn import FreshInterpreter
 from localstack_process_runtime.cloudwatch import LogWriter
 from localstack_process_runtime.code_store import CodeStore
 from localstack_process_runtime.hot_reload import HotReload
+from localstack_process_runtime.roles.sessions import get_sessions
 from localstack_process_runtime.settings import SPAWN, SettingsError, get_settings
 
 if TYPE_CHECKING:
@@ -111,7 +112,9 @@ def _environment(version: FunctionVersion) -> dict[str, str]:
 
     sts = connect_to(region_name=version.id.region).sts.request_metadata(service_principal="lambda")
     session = version.id.function_name if len(version.id.function_name) > 1 else f"{version.id.function_name}@lambda_function"
-    role = sts.assume_role(RoleArn=version.config.role, RoleSessionName=session, DurationSeconds=43_200)["Credentials"]
+    assumed = sts.assume_role(RoleArn=version.config.role, RoleSessionName=session, DurationSeconds=43_200)
+    get_sessions().add(version.config.role, assumed)
+    role = assumed["Credentials"]
     port = config.GATEWAY_LISTEN[0].port
     variables = {
         "AWS_ACCESS_KEY_ID": role["AccessKeyId"],

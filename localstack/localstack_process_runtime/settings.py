@@ -75,6 +75,7 @@ class Settings:
     edge_api_name: str
     edge_stage: str
     state_directory: Path | None
+    enforce_roles: bool
 
     @classmethod
     def from_variables(cls, variables: Mapping[str, str]) -> Settings:
@@ -101,6 +102,7 @@ class Settings:
             edge_api_name=variables.get("EDGE_API_NAME", "").strip(),
             edge_stage=variables.get("EDGE_STAGE", "").strip(),
             state_directory=Path(kept) if (kept := variables.get("PROCESS_RUNTIME_STATE_DIR", "").strip()) else None,
+            enforce_roles=_choice(variables, "PROCESS_RUNTIME_ROLES", ("enforced", "ignored")) == "enforced",
         )
 
 

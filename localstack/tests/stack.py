@@ -92,12 +92,12 @@ class LocalStack:
         self._edge: http.client.HTTPConnection | None = None
         self.start()
 
-    def start(self) -> None:
-        """Start it, or, once its process has ended, start it again."""
+    def start(self, **variables: str) -> None:
+        """Start it, or, once its process has ended, start it again, with more variables perhaps."""
         command = [sys.executable, "-m", "localstack.runtime.main"]
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                command, env=self._environment, cwd=self.directory, stdout=log, stderr=log, start_new_session=True
+                command, env=self._environment | variables, cwd=self.directory, stdout=log, stderr=log, start_new_session=True
             )
 
     def wait(self) -> None:

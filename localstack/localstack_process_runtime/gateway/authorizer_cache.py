@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from localstack_process_runtime.gateway.policy import Decision
+    from localstack_process_runtime.policy import Decision
 
 Key = tuple[str, ...]
 

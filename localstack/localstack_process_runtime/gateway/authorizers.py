@@ -24,7 +24,7 @@ from localstack.services.apigateway.next_gen.execute_api.helpers import get_lamb
 
 from localstack_process_runtime import functions
 from localstack_process_runtime.gateway.authorizer_cache import Grant, GrantCache
-from localstack_process_runtime.gateway.policy import Decision, PolicyError, decide
+from localstack_process_runtime.policy import Decision, PolicyError, decide
 
 if TYPE_CHECKING:
     from localstack.services.apigateway.models import RestApiDeployment
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 DEFAULT_TTL_SECONDS = 300
+INVOKE = "execute-api:Invoke"
 UNAUTHORIZED = "Unauthorized"
 DENIED = "User is not authorized to access this resource"
 DECISIONS = 1000
@@ -87,7 +88,7 @@ def enforce(grant: Grant, arn: str) -> None:
     decision = grant.decisions.get(arn)
     if decision is None:
         try:
-            decision = decide(grant.policy, arn)
+            decision = decide(grant.policy, INVOKE, arn)
         except PolicyError as error:
             LOG.warning("an authorizer returned no usable policy: %s", error)
             raise AuthorizerConfigurationError from error
