@@ -134,19 +134,24 @@ def asked_services(package):
     return asked
 
 
+def statements(properties):
+    return [statement for policy in properties.get("Policies", []) for statement in policy.get("Statement", [])]
+
+
 @pytest.mark.parametrize("name", APPS)
 def test_functions_may_invoke_those_they_ask_and_no_others(name):
-    package = package_of(APPS[name])
-    allowed = {
-        resolved(policy["LambdaInvokePolicy"]["FunctionName"])
-        for policy in APPS[name].get("Policies", [])
-        if "LambdaInvokePolicy" in policy
-    }
-    assert allowed == {f"{STACK}-{service}" for service in asked_services(package)}
+    """Named in full: SAM's LambdaInvokePolicy ends in `*`, and would allow the consumers whose names begin alike."""
+    arn = "arn:${AWS::Partition}:lambda:${AWS::Region}:${AWS::AccountId}:function:"
+    wanted = [f"{arn}{STACK}-{service}" for service in asked_services(package_of(APPS[name]))]
+    allowed = [resolved(resource) for statement in statements(APPS[name]) for resource in statement["Resource"]]
+    assert sorted(allowed) == sorted(wanted)
+    assert all((statement["Effect"], statement["Action"]) == ("Allow", "lambda:InvokeFunction") for statement in statements(APPS[name]))
+    assert not any("LambdaInvokePolicy" in policy for policy in APPS[name].get("Policies", []))
 
 
 @pytest.mark.parametrize("name", sorted(set(FUNCTIONS) - set(APPS)))
 def test_consumers_and_authorizer_invoke_nobody(name):
+    assert not statements(FUNCTIONS[name])
     assert not any("LambdaInvokePolicy" in policy for policy in FUNCTIONS[name].get("Policies", []))
 
 
