@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from botocore.exceptions import ClientError
 from localstack.aws.api import RequestContext
 from localstack.aws.spec import load_service
 from rolo import Request
-from stack import LocalStack
+from stack import LocalStack, eventually
 
 from localstack_process_runtime.roles.permissions import needed
 
@@ -234,6 +235,60 @@ def test_whoever_is_no_function_is_not_asked(localstack: LocalStack, others: dic
     assert localstack.client("secretsmanager").get_secret_value(SecretId=others["ARN"])["SecretString"] == "not mine"
     arn = localstack.client("iam").create_role(RoleName="roles-persons", AssumeRolePolicyDocument=TRUST)["Role"]["Arn"]
     localstack.client("sts").assume_role(RoleArn=arn, RoleSessionName="a-person")
+
+
+STACK: dict[str, Any] = {
+    "Role": {
+        "Type": "AWS::IAM::Role",
+        "Properties": {"AssumeRolePolicyDocument": json.loads(TRUST), "Policies": []},
+    },
+    "Managed": {
+        "Type": "AWS::IAM::ManagedPolicy",
+        "Properties": {"PolicyDocument": json.loads(policy(statement("s3:GetObject"))), "Roles": [{"Ref": "Role"}]},
+    },
+    "Inline": {
+        "Type": "AWS::IAM::Policy",
+        "Properties": {"PolicyName": "apart", "PolicyDocument": json.loads(policy(statement("sqs:*"))), "Roles": [{"Ref": "Role"}]},
+    },
+}
+
+
+def of_role(name: str, *actions: str) -> dict[str, Any]:
+    return {"PolicyName": name, "PolicyDocument": json.loads(policy(*map(statement, actions)))}
+
+
+def deploy_roles(stack: LocalStack, resources: dict[str, Any], operation: str) -> str:
+    """The role's name."""
+    client = stack.client("cloudformation")
+    outputs = {"Role": {"Value": {"Ref": "Role"}}}
+    template = json.dumps({"Resources": resources, "Outputs": outputs})
+    getattr(client, f"{operation}_stack")(StackName="roles", TemplateBody=template, Capabilities=["CAPABILITY_IAM"])
+    done = f"{operation.upper()}_COMPLETE"
+    eventually(lambda: client.describe_stacks(StackName="roles")["Stacks"][0]["StackStatus"] == done, done, 30)
+    return eventually(lambda: client.describe_stacks(StackName="roles")["Stacks"][0].get("Outputs"), "outputs")[0]["OutputValue"]
+
+
+def test_what_a_template_changes_of_a_role_is_changed(localstack: LocalStack):
+    iam, resources = localstack.client("iam"), copy.deepcopy(STACK)
+    logs, vpc = (f"arn:aws:iam::aws:policy/service-role/AWSLambda{kind}ExecutionRole" for kind in ("Basic", "VPCAccess"))
+    resources["Role"]["Properties"] |= {"Policies": [of_role("stays", "a:Old"), of_role("goes", "a:Gone")], "ManagedPolicyArns": [logs]}
+    role = deploy_roles(localstack, resources, "create")
+    arn = iam.get_role(RoleName=role)["Role"]["Arn"]
+
+    resources["Role"]["Properties"] |= {"Policies": [of_role("stays", "a:New"), of_role("comes", "a:Come")], "ManagedPolicyArns": [vpc]}
+    resources["Managed"]["Properties"]["PolicyDocument"] = json.loads(policy(statement("s3:PutObject")))
+    resources["Inline"]["Properties"]["PolicyName"] = "renamed"
+    assert deploy_roles(localstack, resources, "update") == role
+
+    inline = {name: iam.get_role_policy(RoleName=role, PolicyName=name) for name in iam.list_role_policies(RoleName=role)["PolicyNames"]}
+    actions = {name: found["PolicyDocument"]["Statement"][0]["Action"] for name, found in inline.items()}
+    assert actions == {"stays": "a:New", "comes": "a:Come", "renamed": "sqs:*"}
+    attached = {each["PolicyArn"] for each in iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"]}
+    (managed,) = attached - {vpc}
+    version = iam.get_policy(PolicyArn=managed)["Policy"]["DefaultVersionId"]
+    document = iam.get_policy_version(PolicyArn=managed, VersionId=version)["PolicyVersion"]["Document"]
+    assert document["Statement"][0]["Action"] == "s3:PutObject"
+    assert iam.get_role(RoleName=role)["Role"]["Arn"] == arn
 
 
 @pytest.fixture

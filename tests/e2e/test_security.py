@@ -15,7 +15,7 @@ ATTACKS = {
     "injection": (lambda target: injection.attack(target, thorough=False), 1000),
     "authentication": (lambda target: authentication.attack(target, thorough=False), 150),
     "headers": (headers.attack, 20),
-    "isolation": (isolation.attack, 100),
+    "isolation": (lambda target: isolation.attack(target, thorough=False), 400),
     "leaks": (leaks.attack, 50),
 }
 

@@ -13,6 +13,7 @@ import psutil
 
 from infra.deploy.deployment import client_of
 from infra.stack.process import processes_of
+from tests.security import rights
 from tests.security.part import Part
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class Process:
     function: str
 
 
-def attack(target: Target) -> Part:
+def attack(target: Target, *, thorough: bool = True) -> Part:
     """Sockets, environments, memory, and what a function may ask for."""
     part = Part("isolation")
     _wake(target)
@@ -50,6 +51,7 @@ def attack(target: Target) -> Part:
     for pid, name in sorted(processes_of(target.stack.run_dir).items()):
         each = Process(pid, name, "")
         part.case("environment of a server", holding_faults(each, [_environment(pid)], _known_to(name, secrets)))
+    rights.attack(target, part, thorough=thorough)
     return part
 
 

@@ -16,8 +16,9 @@ from urllib.parse import quote
 import httpx
 import psutil
 import pytest
+from botocore.exceptions import ClientError
 
-from tests.security import api_document, authentication, headers, injection, isolation, leaks, tokens
+from tests.security import api_document, authentication, headers, injection, isolation, leaks, rights, tokens
 from tests.security.part import Part
 from tests.security.spreadsheet import formulas_in
 from tests.security.verdict import tables, verdict
@@ -324,6 +325,31 @@ def test_the_secrets_of_others_are_all_but_those_of_ones_own_service():
     secrets = {"order": {"o": "of order"}, "product": {"p": "of product"}}
     assert isolation.secrets_of_others(secrets, "inventory-order-consumer") == {"p": "of product"}
     assert isolation.secrets_of_others(secrets, "") == {"o": "of order", "p": "of product"}
+
+
+def test_what_a_function_gets_and_should_not_is_found_and_what_it_is_refused_and_needs():
+    assert list(rights.right_faults("order reads a", "", allowed=False)) == ["order reads a, and is let through"]
+    assert list(rights.right_faults("order reads a", "AccessDenied", allowed=True)) == ["order reads a, and is refused: AccessDenied"]
+    assert list(rights.right_faults("order reads a", "AccessDenied", allowed=False)) == []
+    assert list(rights.right_faults("order reads a", "", allowed=True)) == []
+
+
+@pytest.mark.parametrize(
+    ("code", "refused"), [("AccessDeniedException", True), ("AccessDenied", True), ("ResourceNotFoundException", False)]
+)
+def test_only_a_refusal_counts_as_one(code, refused):
+    def call():
+        raise ClientError({"Error": {"Code": code, "Message": ""}}, "GetSecretValue")
+
+    assert bool(rights.refusal(call)) is refused
+    assert rights.refusal(lambda: None) == ""
+
+
+def test_whom_the_template_lets_invoke_is_read_by_whole_names():
+    asks = {"Statement": [{"Resource": [{"Fn::Sub": "arn:aws:lambda:here:function:${AWS::StackName}-supplier"}]}]}
+    properties = {"FunctionName": {"Fn::Sub": "${AWS::StackName}-product"}, "Policies": [asks]}
+    function = {"Type": "AWS::Serverless::Function", "Properties": properties}
+    assert rights.may_invoke({"Resources": {"Product": function, "Secret": {"Type": "other"}}}) == {"product": {"supplier"}}
 
 
 # headers
