@@ -1,44 +1,56 @@
-"""One consumer process as its supervisor sees it: started, heard of, dead or hanging, started again."""
+"""One child process as its supervisor sees it: started, heard of, dead or hanging, started again."""
 
+import multiprocessing
 import os
 import signal
-import subprocess
 import sys
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, NoReturn
 
 from aws_lambda_powertools.metrics import MetricUnit, single_metric
+from setproctitle import setproctitle
 
 from common.observability import logger
-from infra.bridge.heartbeat import HeartbeatReceiver
+from common.redis_client import get_redis
+from infra.bridge import caretaker, consumer
+from infra.bridge.heartbeat import HeartbeatReceiver, HeartbeatSender, die_with_parent
 from infra.bridge.restart_policy import RestartPolicy
 from infra.bridge.settings import BridgeSettings
+from infra.live import serving
 
-Command = Callable[[str], Sequence[str]]
+Run = Callable[[str, HeartbeatSender], int]
+"""What a child does, by its name; returns its exit code. Called in the child's own process."""
 
 _COUNTED = ("delivered", "failed", "dead_lettered", "batches")
 
 
-# The child that is no consumer: it tells the page what happens.
-LIVE_EVENTS = "live-events"
+# The children that are no consumers: one tells the page what happens, one looks after what all share.
+LIVE_EVENTS, CARETAKER = "live-events", "caretaker"
+# What `ps` shows of a child, before its name.
+TITLE = "inventory-bridge: "
+
+_fork = multiprocessing.get_context("fork")
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
-def child_command(name: str) -> Sequence[str]:
-    """How a child's process is started."""
+def run_child(name: str, heartbeats: HeartbeatSender) -> int:
+    """Do what the child of this name is for, until asked to stop. Returns its exit code."""
     if name == LIVE_EVENTS:
-        return [sys.executable, "-m", "infra.live"]
-    return [sys.executable, "-m", "infra.bridge.consumer", name]
+        return serving.run(heartbeats)
+    if name == CARETAKER:
+        return caretaker.run(heartbeats)
+    return consumer.run(name, heartbeats)
 
 
 class Child:
-    """The process of one consumer, and its policy."""
+    """A child process, and its policy. It is forked, and shares all that this process has loaded until then."""
 
-    def __init__(self, consumer: str, settings: BridgeSettings, command: Command = child_command) -> None:
-        self.consumer = consumer
+    def __init__(self, name: str, settings: BridgeSettings, run: Run = run_child) -> None:
+        self.name = name
         self.policy = RestartPolicy(settings)
         self._settings = settings
-        self._command = command
-        self._process: subprocess.Popen[bytes] | None = None
+        self._run = run
+        self._process: multiprocessing.process.BaseProcess | None = None
         self._heartbeats: HeartbeatReceiver | None = None
         self._heard_at = 0.0
         self._asked_to_go = False
@@ -58,21 +70,40 @@ class Child:
     def start(self, now: float) -> None:
         """Start the process."""
         reading, writing = os.pipe()
-        command = [*self._command(self.consumer), "--heartbeat-fd", str(writing), "--parent", str(os.getpid())]
+        process = _fork.Process(target=self._be, args=(reading, writing, os.getpid()))
+        # A signal that comes before the child has put off the parent's handlers must wait for it.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         try:
-            self._process = subprocess.Popen(command, pass_fds=[writing], stdin=subprocess.DEVNULL)
+            process.start()
         except OSError as error:
             os.close(reading)
             self.policy.died(now, f"cannot be started: {error}")
             return
         finally:
-            # Only the consumer may hold it, so that its end tells of the consumer's death.
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+            # Only the child may hold it, so that its end tells of the child's death.
             os.close(writing)
+        self._process = process
         self._heartbeats = HeartbeatReceiver(reading)
         self._heard_at = now
         self._asked_to_go = False
         self.policy.started()
-        logger.info("consumer_process_started", consumer=self.consumer, child_pid=self._process.pid, restarts=self.policy.restarts)
+        logger.info("consumer_process_started", consumer=self.name, child_pid=process.pid, restarts=self.policy.restarts)
+
+    def _be(self, reading: int, writing: int, parent: int) -> NoReturn:
+        """The child's life."""
+        os.close(reading)
+        HeartbeatReceiver.close_all()
+        get_redis().connection_pool.disconnect()
+        for number in _SIGNALS:
+            signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+        setproctitle(TITLE + self.name)
+        die_with_parent(parent)
+        code = self._run(self.name, HeartbeatSender(writing))
+        sys.stdout.flush()
+        # A thread may be waiting for a server; nothing is left that is worth waiting for.
+        os._exit(code)
 
     def listen(self, now: float) -> None:
         """Take what the process said, and notice when it is dead."""
@@ -83,7 +114,7 @@ class Child:
             self._heard_at = now
             self._report = message or self._report
             self.policy.heard_of(now)
-        if closed or self._process.poll() is not None:
+        if closed or self._process.exitcode is not None:
             self._bury(now)
 
     def check(self, now: float) -> None:
@@ -92,7 +123,7 @@ class Child:
             return
         patience = self._settings.start_seconds if self.policy.state == "starting" else self._settings.hang_seconds
         if now - self._heard_at > patience:
-            logger.error("consumer_hangs", consumer=self.consumer, child_pid=self._process.pid, patience=patience)
+            logger.error("consumer_hangs", consumer=self.name, child_pid=self._process.pid, patience=patience)
             self._process.kill()
             self._bury(now, f"no heartbeat for {patience:g} s")
 
@@ -104,7 +135,7 @@ class Child:
         """Ask the process to finish what it has in hand and go."""
         if self._process is not None:
             self._asked_to_go = True
-            self._process.send_signal(signal.SIGTERM)
+            self._process.terminate()
         else:
             self.policy.stopped()
 
@@ -113,8 +144,13 @@ class Child:
         if self._process is not None:
             self._process.kill()
 
+    @property
+    def said(self) -> Mapping[str, Any]:
+        """What the process said last."""
+        return self._report
+
     def report(self) -> dict[str, Any]:
-        """The consumer's state, for health and the operator."""
+        """The child's state, for health and the operator."""
         counted = {name: self._before[name] + self._report.get(name, 0) for name in _COUNTED}
         return {
             "state": self.policy.state,
@@ -131,12 +167,11 @@ class Child:
         if self._process is None or self._heartbeats is None:
             return
         # The pipe closes as the process dies; what is left of its dying takes no time worth counting.
-        try:
-            code = self._process.wait(timeout=2)
-        except subprocess.TimeoutExpired:
+        self._process.join(2)
+        if self._process.exitcode is None:
             self._process.kill()
-            code = self._process.wait()
-        reason = reason or _how_it_ended(code)
+            self._process.join()
+        reason = reason or _how_it_ended(self._process.exitcode or 0)
         if self._report.get("last_error"):
             reason = f"{reason} ({self._report['last_error']})"
         pid = self._process.pid
@@ -147,14 +182,14 @@ class Child:
         self._report = {"last_error": self._report.get("last_error")}
         if self._asked_to_go:
             self.policy.stopped()
-            logger.info("consumer_process_stopped", consumer=self.consumer, child_pid=pid, how=reason)
+            logger.info("consumer_process_stopped", consumer=self.name, child_pid=pid, how=reason)
             return
         self.policy.died(now, reason)
         log = logger.error if self.policy.state == "given_up" else logger.warning
         if self.policy.state == "given_up":
             with single_metric(name="ConsumerGivenUp", unit=MetricUnit.Count, value=1, namespace="Inventory") as metric:
-                metric.add_dimension(name="consumer", value=self.consumer)
-        log(f"consumer_{self.policy.state}", consumer=self.consumer, child_pid=pid, reason=reason, restarts=self.policy.restarts)
+                metric.add_dimension(name="consumer", value=self.name)
+        log(f"consumer_{self.policy.state}", consumer=self.name, child_pid=pid, reason=reason, restarts=self.policy.restarts)
 
 
 def _how_it_ended(code: int) -> str:

@@ -1,13 +1,11 @@
-"""The process that delivers to one consumer: `python -m infra.bridge.consumer NAME`, started by the supervisor.
+"""The process that delivers to one consumer, a child of the bridge.
 
 Three threads: one hears Redis, one delivers, and the main one tells the supervisor each second that both can still be
 trusted. SIGTERM, or the supervisor's death, lets the batch in hand be finished and marked.
 """
 
-import argparse
 import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -16,10 +14,11 @@ from dataclasses import asdict
 from common.config import get_settings
 from common.crash_points import crash_point
 from common.observability import logger
-from common.topology import CONSUMERS, channels_of, consumer_function
+from common.topology import channels_of, consumer_function
 from infra.bridge.delivering import Delivering
-from infra.bridge.heartbeat import HeartbeatSender, die_with_parent
+from infra.bridge.heartbeat import HeartbeatSender
 from infra.bridge.invocation import Invoke
+from infra.bridge.lambda_function import LambdaFunction
 from infra.bridge.settings import BridgeSettings, get_bridge_settings
 from infra.bridge.wakeups import Wakeups
 
@@ -28,15 +27,13 @@ InvokerOf = Callable[[str, BridgeSettings], Invoke]
 
 def deployed_function(consumer: str, settings: BridgeSettings) -> Invoke:
     """The consumer's function as deployed, through Lambda's API."""
-    # boto3 takes a while to import: the first heartbeat is not to wait for it.
-    from infra.bridge.lambda_function import LambdaFunction  # noqa: PLC0415
-
     return LambdaFunction(consumer_function(get_settings().stack_name, consumer), settings)
 
 
 def run(consumer: str, heartbeats: HeartbeatSender, invoker_of: InvokerOf = deployed_function) -> int:
     """Deliver to `consumer` until asked to stop. Returns the process's exit code."""
     settings = get_bridge_settings()
+    logger.append_keys(consumer=consumer)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -60,23 +57,3 @@ def run(consumer: str, heartbeats: HeartbeatSender, invoker_of: InvokerOf = depl
     heartbeats.send(asdict(delivering.counts))
     logger.info("consumer_stopped", finished=not delivering.is_alive(), **asdict(delivering.counts))
     return 1 if died else 0
-
-
-def main(arguments: list[str] | None = None, invoker_of: InvokerOf = deployed_function) -> int:
-    """Entry of the process."""
-    parser = argparse.ArgumentParser(description="Delivers events to one consumer function.")
-    parser.add_argument("consumer", choices=CONSUMERS)
-    parser.add_argument("--heartbeat-fd", type=int, help="where to tell the supervisor that all is well")
-    parser.add_argument("--parent", type=int, help="pid of the supervisor")
-    options = parser.parse_args(arguments)
-    logger.append_keys(consumer=options.consumer)
-    if options.parent:
-        die_with_parent(options.parent)
-    return run(options.consumer, HeartbeatSender(options.heartbeat_fd), invoker_of)
-
-
-if __name__ == "__main__":
-    code = main()
-    sys.stdout.flush()
-    # The listening thread may be waiting for Redis; nothing is left that is worth waiting for.
-    os._exit(code)

@@ -1,30 +1,31 @@
-"""The line between a consumer process and its supervisor: a pipe with one JSON line a second, whose end means death."""
+"""The line between a child of the bridge and its supervisor: a pipe with one JSON line a second, whose end means death."""
+
+from __future__ import annotations
 
 import ctypes
 import json
 import os
 import signal
 import sys
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 # Of prctl, see its manual page.
 _PR_SET_PDEATHSIG = 1
 
 
 class HeartbeatSender:
-    """The consumer's end; without a file descriptor (started by hand) nobody listens, and that is fine."""
+    """The child's end."""
 
-    def __init__(self, fd: int | None) -> None:
+    def __init__(self, fd: int) -> None:
         self._fd = fd
-        if fd is not None:
-            # A supervisor that stands still must not make its consumers stand still when the pipe is full.
-            os.set_blocking(fd, False)
+        # A supervisor that stands still must not make its children stand still when the pipe is full.
+        os.set_blocking(fd, False)
 
     def send(self, message: Mapping[str, Any]) -> bool:
         """Tell that all is well, with what there is to report. False when there is no supervisor any more."""
-        if self._fd is None:
-            return True
         try:
             os.write(self._fd, json.dumps(message).encode() + b"\n")
         except BlockingIOError:
@@ -37,10 +38,19 @@ class HeartbeatSender:
 class HeartbeatReceiver:
     """The supervisor's end."""
 
+    _open: ClassVar[set[HeartbeatReceiver]] = set()
+
     def __init__(self, fd: int) -> None:
         self.fd = fd
         os.set_blocking(fd, False)
         self._begun = b""
+        self._open.add(self)
+
+    @classmethod
+    def close_all(cls) -> None:
+        """For a child: as long as it holds the ends of its siblings' lines, those do not notice that the supervisor is gone."""
+        for receiver in tuple(cls._open):
+            receiver.close()
 
     def receive(self) -> tuple[list[dict[str, Any]], bool]:
         """The messages that have arrived, and whether the other end is closed."""
@@ -59,6 +69,7 @@ class HeartbeatReceiver:
 
     def close(self) -> None:
         """Close this end."""
+        self._open.discard(self)
         os.close(self.fd)
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import boto3
@@ -32,20 +33,26 @@ _UNAVAILABLE = "UnavailableError"
 _ABOUT_THE_PAYLOAD = frozenset({"RequestTooLargeException", "RequestEntityTooLargeException", "InvalidRequestContentException"})
 
 
+@cache
+def lambda_client(invoke_seconds: float) -> Any:
+    """A client that waits so long for an answer. It holds 20 MB: the bridge makes it before it forks, and all children share it."""
+    # One attempt: what to try again, and when, is the dispatcher's to say.
+    config = Config(
+        connect_timeout=1,
+        read_timeout=invoke_seconds,
+        retries={"total_max_attempts": 1},
+        max_pool_connections=1,
+        tcp_keepalive=True,
+    )
+    return boto3.client("lambda", config=config)
+
+
 class LambdaFunction:
     """A deployed consumer function, invoked through Lambda's API."""
 
     def __init__(self, name: str, settings: BridgeSettings) -> None:
         self._name = name
-        # One attempt: what to try again, and when, is the dispatcher's to say.
-        config = Config(
-            connect_timeout=1,
-            read_timeout=settings.invoke_seconds,
-            retries={"total_max_attempts": 1},
-            max_pool_connections=1,
-            tcp_keepalive=True,
-        )
-        self._client = boto3.client("lambda", config=config)
+        self._client = lambda_client(settings.invoke_seconds)
 
     def __call__(self, events: Sequence[Event]) -> Outcome:
         """Invoke the function with the events as one batch."""

@@ -6,6 +6,7 @@ database's rather than Redis's, since Redis may be emptied or away while deliver
 
 import hashlib
 import threading
+from collections.abc import Callable
 
 from common.config import get_settings
 from common.observability import logger
@@ -20,8 +21,10 @@ _CHECK_SECONDS = 0.5
 class Leadership(threading.Thread):
     """Competes for the lock in a thread of its own, since asking may take as long as a dead database takes to time out."""
 
-    def __init__(self) -> None:
+    def __init__(self, changed: Callable[[], object]) -> None:
+        """`changed` is called whenever `active` or `database_error` has become another."""
         super().__init__(name="leadership", daemon=True)
+        self._changed = changed
         self._name = f"bridge-{hashlib.sha256(get_settings().database_name.encode()).hexdigest()[:32]}"
         self._connection: Database | None = None
         self._closing = threading.Event()
@@ -57,14 +60,17 @@ class Leadership(threading.Thread):
         held = bool(row and row["held"])
         if held is not self.active:
             logger.info("bridge_active" if held else "bridge_standby")
-        self.active = held
+            self.active = held
+            self._changed()
 
     def _note_database(self, error: str | None) -> None:
         if error and not self.database_error:
             logger.warning("database_away", error=error)
         if self.database_error and not error:
             logger.info("database_back")
-        self.database_error = error
+        if error != self.database_error:
+            self.database_error = error
+            self._changed()
 
     def _drop(self) -> None:
         if self._connection is not None:

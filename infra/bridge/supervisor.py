@@ -1,5 +1,6 @@
-"""The bridge's parent process: keeps one process per consumer running, while no other bridge does."""
+"""The bridge's parent process: keeps one process per consumer running, while no other bridge does. It has no threads, as it forks."""
 
+import gc
 import os
 import selectors
 import signal
@@ -10,10 +11,7 @@ from typing import Any
 
 from common.observability import logger
 from common.topology import CONSUMERS
-from infra.bridge.cache_repair import CacheRepair
-from infra.bridge.child import Child, Command, child_command
-from infra.bridge.housekeeping import Housekeeping
-from infra.bridge.leadership import Leadership
+from infra.bridge.child import CARETAKER, Child, Run, run_child
 from infra.bridge.report import publish
 from infra.bridge.settings import BridgeSettings
 
@@ -25,47 +23,54 @@ _OWN_STANDSTILL_SECONDS = 2.0
 class Supervisor:
     """Runs until SIGTERM or SIGINT; SIGHUP starts again what was given up."""
 
-    def __init__(self, settings: BridgeSettings, command: Command = child_command, consumers: Iterable[str] = CONSUMERS) -> None:
+    def __init__(self, settings: BridgeSettings, children: Iterable[str] = CONSUMERS, run: Run = run_child) -> None:
         self._settings = settings
-        self._children = [Child(consumer, settings, command) for consumer in consumers]
-        self._leadership = Leadership()
+        self._children = [Child(name, settings, run) for name in children]
+        self._caretaker = Child(CARETAKER, settings, run)
+        # What the caretaker last knew: of whether this bridge leads (None before the database has answered), and of the database.
+        self._active: bool | None = None
+        self._database_error: str | None = None
         self._stopping = False
         self._reported_at = 0.0
         self._reported: tuple[object, ...] = ()
 
-    def run(self) -> None:
-        """Supervise until asked to stop; then have the children finish what they have in hand."""
+    def run(self) -> int:
+        """Supervise until asked to stop; then have the children finish what they have in hand. Returns the process's exit code."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
         signal.signal(signal.SIGHUP, self._revive)
-        housekeeping = Housekeeping(self._settings)
-        self._leadership.start()
-        housekeeping.start()
-        repair = CacheRepair(self._settings)
-        repair.start()
+        # Children that look for garbage leave alone what they share, so that they go on sharing it.
+        gc.collect()
+        gc.freeze()
         looked_at = time.monotonic()
         while not self._stopping:
             self._wait()
             now = time.monotonic()
             if now - looked_at > _OWN_STANDSTILL_SECONDS:
-                for child in self._children:
+                for child in (self._caretaker, *self._children):
                     child.forgive(now)
             looked_at = now
-            if self._leadership.active:
-                self._look_after_children(now)
+            self._look_after(now, self._caretaker)
+            self._active = self._caretaker.said.get("active", self._active)
+            self._database_error = self._caretaker.said.get("database_error", self._database_error)
+            if self._caretaker.policy.state == "given_up":
+                logger.error("bridge_without_caretaker")
+                break
+            if self._active:
+                self._look_after(now, *self._children)
             elif any(child.is_alive for child in self._children):
                 # Another bridge took over while the database was away for this one.
-                self._stop_children()
+                self._stop_children(*self._children)
             self._report(now)
-        housekeeping.close()
-        repair.close()
-        self._stop_children()
+        self._stop_children(*self._children)
         self._report(time.monotonic())
-        self._leadership.close()
+        # Last, as it holds what keeps other bridges from delivering.
+        self._stop_children(self._caretaker)
         logger.info("bridge_stopped")
+        return int(not self._stopping)
 
-    def _look_after_children(self, now: float) -> None:
-        for child in self._children:
+    def _look_after(self, now: float, *children: Child) -> None:
+        for child in children:
             child.listen(now)
             child.check(now)
             if child.policy.state == "stopped":
@@ -76,28 +81,28 @@ class Supervisor:
     def _wait(self) -> None:
         """Until a child says something or dies, or it is time to look after them."""
         with selectors.DefaultSelector() as selector:
-            for child in self._children:
+            for child in (self._caretaker, *self._children):
                 if child.fd is not None:
                     selector.register(child.fd, selectors.EVENT_READ)
             selector.select(timeout=0.1)
 
-    def _stop_children(self) -> None:
-        for child in self._children:
+    def _stop_children(self, *children: Child) -> None:
+        for child in children:
             child.terminate()
         deadline = time.monotonic() + self._settings.stop_seconds
-        while any(child.is_alive for child in self._children):
+        while any(child.is_alive for child in children):
             self._wait()
             now = time.monotonic()
             if now > deadline:
-                for child in self._children:
+                for child in children:
                     child.kill()
-            for child in self._children:
+            for child in children:
                 child.listen(now)
             self._report(now)
 
     def _report(self, now: float) -> None:
         """Each second, and at once when a state has changed."""
-        changed = (self._leadership.active, self._stopping, *(child.policy.since for child in self._children))
+        changed = (self._active, self._stopping, *(child.policy.since for child in self._children))
         if now - self._reported_at < _REPORT_SECONDS and changed == self._reported:
             return
         self._reported_at, self._reported = now, changed
@@ -105,10 +110,10 @@ class Supervisor:
 
     def states(self) -> dict[str, dict[str, Any]]:
         """Per consumer its state, and the bridge's own; a standby bridge speaks for itself alone."""
-        mine: dict[str, Any] = {"pid": os.getpid(), "database_error": self._leadership.database_error}
-        if self._leadership.active:
+        mine: dict[str, Any] = {"pid": os.getpid(), "database_error": self._database_error}
+        if self._active:
             state = "stopped" if self._stopping and not any(child.is_alive for child in self._children) else "active"
-            return {child.consumer: child.report() for child in self._children} | {"bridge": mine | {"state": state}}
+            return {child.name: child.report() for child in self._children} | {"bridge": mine | {"state": state}}
         return {"standby": mine | {"state": "stopped" if self._stopping else "standby"}}
 
     def _stop(self, number: int, _frame: FrameType | None) -> None:
@@ -118,5 +123,5 @@ class Supervisor:
     def _revive(self, _number: int, _frame: FrameType | None) -> None:
         for child in self._children:
             if child.policy.state == "given_up":
-                logger.info("consumer_revived", consumer=child.consumer)
+                logger.info("consumer_revived", consumer=child.name)
                 child.policy.revive()

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
-import psutil
 import stamina
 from redis import Redis
 from redis.backoff import NoBackoff
@@ -28,6 +27,7 @@ from infra.stack.instance import PROJECT_DIR
 from infra.stack.ports import LOOPBACK
 from infra.stack.process import processes_of
 from tests.administrator import database_of
+from tests.bridge_children import child_pid
 from tests.chaos.proxy import Proxy
 
 if TYPE_CHECKING:
@@ -102,12 +102,7 @@ class ChaosSystem:
 
     def consumer_pid(self, consumer: str) -> int | None:
         """The bridge's child that delivers to a consumer; None while there is none."""
-        bridge = self.server_pid("bridge")
-        with contextlib.suppress(psutil.Error):
-            for child in psutil.Process(bridge).children() if bridge else ():
-                if "infra.bridge.consumer" in (words := child.cmdline()) and consumer in words:
-                    return child.pid
-        return None
+        return child_pid(self.stack, consumer)
 
     def environment_pid(self, function: str) -> int | None:
         """A process that runs a function, one at work if there is any."""

@@ -7,9 +7,10 @@ import time
 from contextlib import contextmanager
 
 import httpx
-import psutil
 import pytest
 
+from infra.bridge.child import LIVE_EVENTS
+from tests.bridge_children import child_pid
 from tests.e2e.client import Clerk, eventually
 
 PATIENCE = 15
@@ -103,7 +104,7 @@ def test_events_go_on_after_their_server_was_killed(system):
     stream = Stream(system, clerk)
     with stream.connected() as until:
         until(ready)
-        os.kill(_pid_of_live_events(system), signal.SIGKILL)
+        os.kill(child_pid(system, LIVE_EVENTS), signal.SIGKILL)
         with pytest.raises((AssertionError, httpx.HTTPError)):
             until(lambda _: False)
     order = clerk.order(customer, product, 1).json()
@@ -130,9 +131,3 @@ def test_the_page_and_its_api_have_one_origin(system):
     assert page.status_code in {200, 503}  # 503: not built here
     assert "default-src 'self'" in page.headers["content-security-policy"]
     assert httpx.get(f"{system.page_url}/api/docs").status_code == 200
-
-
-def _pid_of_live_events(system):
-    bridge = psutil.Process(system.state.read()["servers"]["bridge"]["pid"])
-    (process,) = [child for child in bridge.children() if "infra.live" in child.cmdline()]
-    return process.pid

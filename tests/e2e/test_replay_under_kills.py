@@ -9,12 +9,12 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import httpx
-import psutil
 import pytest
 
 from common.events import CONSUMERS
 from infra.stack.instance import PROJECT_DIR
-from tests.e2e.client import Clerk, eventually, pid_of
+from tests.bridge_children import child_pid
+from tests.e2e.client import Clerk, eventually
 from tests.e2e.invoice_lines import command, invoice_lines, run_command
 
 if TYPE_CHECKING:
@@ -24,17 +24,6 @@ if TYPE_CHECKING:
 
 LINES = 1000
 FUNCTIONS = ("inventory-order", "inventory-inventory", "inventory-inventory-consumer", "inventory-order-consumer")
-
-
-def consumer_pid(system: Stack, consumer: str) -> int | None:
-    """The bridge's child that delivers to a consumer; None while there is none."""
-    try:
-        for child in psutil.Process(pid_of(system, "bridge")).children():
-            if "infra.bridge.consumer" in (words := child.cmdline()) and consumer in words:
-                return child.pid
-    except (psutil.NoSuchProcess, TypeError):  # the bridge itself is being restarted
-        pass
-    return None
 
 
 def server_pid(system: Stack, server: str) -> int | None:
@@ -59,7 +48,7 @@ def victims(system: Stack) -> list[tuple[str, Callable[[], int | None], bool]]:
         # What takes longest to come back first: on a fast machine the lines may be through before the last of them died.
         ("redis", lambda: server_pid(system, "redis"), True),
         ("bridge", lambda: server_pid(system, "bridge"), True),
-        *((f"consumer {name}", lambda name=name: consumer_pid(system, name), True) for name in CONSUMERS),
+        *((f"consumer {name}", lambda name=name: child_pid(system, name), True) for name in CONSUMERS),
         *((f"function {name}", lambda name=name: environment_pid(system, name), False) for name in FUNCTIONS),
     ]
 

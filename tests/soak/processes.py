@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import httpx
 import psutil
 
+from tests.bridge_children import child_name
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -75,12 +77,7 @@ def _functions(stack: Stack) -> dict[int, str]:
 
 
 def _child(server: str, process: psutil.Process) -> str:
-    try:
-        words = process.cmdline()
-    except psutil.Error:
-        words = []
-    if "infra.live" in words:
-        return f"{server}: live events"
-    if "infra.bridge.consumer" in words:
-        return f"{server}: {words[words.index('infra.bridge.consumer') + 1]}"
-    return f"{server}: other"
+    name = None
+    with contextlib.suppress(psutil.Error):
+        name = child_name(process)
+    return f"{server}: {name or 'other'}"

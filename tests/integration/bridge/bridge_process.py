@@ -2,12 +2,10 @@
 
 import os
 import sys
-from pathlib import Path
 
 from infra.bridge.settings import get_bridge_settings
 from infra.bridge.supervisor import Supervisor
+from tests.integration.bridge.consumer_process import run
 
 if __name__ == "__main__":
-    script = str(Path(__file__).with_name("consumer_process.py"))
-    consumers = os.environ["TEST_CONSUMERS"].split(",")
-    Supervisor(get_bridge_settings(), lambda consumer: [sys.executable, script, consumer], consumers).run()
+    sys.exit(Supervisor(get_bridge_settings(), os.environ["TEST_CONSUMERS"].split(","), run).run())

@@ -4,15 +4,14 @@ An event's `misbehave` says how it is handled: `raise` (the function names it as
 `unavailable` (the function says that the database is away), `forget` (the function answers without doing it), `slow`.
 """
 
-import os
-import sys
 import time
 
 from sqlalchemy import text
 
 from common.consuming import consume
 from common.errors import UnavailableError
-from infra.bridge.consumer import main
+from infra.bridge import consumer
+from infra.bridge.child import CARETAKER, run_child
 from infra.bridge.invocation import Answered, Broken, Unavailable
 
 _EFFECT = text("INSERT INTO bridge_test_effects (consumer, event_id, applied_at) VALUES (:consumer, :event_id, UTC_TIMESTAMP(6))")
@@ -43,7 +42,5 @@ def function_in_process(consumer, settings):
     return invoke
 
 
-if __name__ == "__main__":
-    code = main(invoker_of=function_in_process)
-    sys.stdout.flush()
-    os._exit(code)
+def run(name, heartbeats):
+    return run_child(name, heartbeats) if name == CARETAKER else consumer.run(name, heartbeats, function_in_process)

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from infra.bridge.invocation import Answered, Broken, Unavailable, Unreachable
-from infra.bridge.lambda_function import LambdaFunction
+from infra.bridge.lambda_function import LambdaFunction, lambda_client
 from infra.bridge.settings import BridgeSettings
 
 
@@ -40,7 +40,9 @@ def api(socket_enabled, monkeypatch):
         "AWS_DEFAULT_REGION": "us-east-1",
     }.items():
         monkeypatch.setenv(name, value)
+    lambda_client.cache_clear()
     yield server
+    lambda_client.cache_clear()
     server.shutdown()
     server.server_close()
 

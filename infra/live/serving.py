@@ -1,14 +1,12 @@
-"""`python -m infra.live`: the server of the live events, started and supervised by the bridge. SIGTERM ends it."""
+"""The process that serves the live events, a child of the bridge. SIGTERM ends it."""
 
-import argparse
 import asyncio
-import sys
 
 import uvicorn
 
 from common.observability import logger
 from common.topology import TOPOLOGY
-from infra.bridge.heartbeat import HeartbeatSender, die_with_parent
+from infra.bridge.heartbeat import HeartbeatSender
 from infra.bridge.wakeups import Wakeups
 from infra.live.feed import Feed
 from infra.live.server import LiveEvents
@@ -58,17 +56,7 @@ async def _beat(server: uvicorn.Server, heartbeats: HeartbeatSender) -> None:
     server.should_exit = True
 
 
-def main() -> None:
-    """Entry of the process."""
-    parser = argparse.ArgumentParser(description="Serves live events to the page.")
-    parser.add_argument("--heartbeat-fd", type=int, help="where to tell the supervisor that all is well")
-    parser.add_argument("--parent", type=int, help="pid of the supervisor")
-    options = parser.parse_args()
+def run(heartbeats: HeartbeatSender) -> int:
+    """Serve until asked to stop. Returns the process's exit code."""
     logger.append_keys(process="live")
-    if options.parent:
-        die_with_parent(options.parent)
-    sys.exit(asyncio.run(serve(HeartbeatSender(options.heartbeat_fd))))
-
-
-if __name__ == "__main__":
-    main()
+    return asyncio.run(serve(heartbeats))
