@@ -124,7 +124,11 @@ class Harness:
     def warm(self, spec: FunctionSpec) -> None:
         """Leave one environment, idle."""
         self.invoke(spec)
-        eventually(lambda: [each["state"] for each in self.environments(spec.name)] == ["idle"], "it idles")
+        self.idles(spec.name)
+
+    def idles(self, name: str = "function") -> None:
+        """Wait until the only environment has asked for more: it has not yet when its answer is there."""
+        eventually(lambda: [each["state"] for each in self.environments(name)] == ["idle"], "it idles")
 
     def queued(self, name: str) -> int:
         return self.pool.describe()["functions"].get(name, {}).get("queued", 0)

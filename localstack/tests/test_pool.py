@@ -211,14 +211,17 @@ def test_what_a_function_started_ends_with_it(harness: Harness):
 
 def test_an_answer_over_6_mb_is_an_error_and_the_environment_lives_on(harness: Harness):
     pid = payload(harness.invoke(harness.spec()))
+    harness.idles()
     result = harness.invoke(harness.spec(), {"size": 6_300_000})
     assert payload(result)["errorType"] == "Function.ResponseSizeTooLarge"
+    harness.idles()
     assert payload(harness.invoke(harness.spec())) == pid
 
 
 def test_a_new_revision_gets_new_environments_and_the_old_ones_finish_first(harness: Harness):
     old, new = harness.spec(revision="1"), harness.spec(revision="2")
     pid = payload(harness.invoke(old))
+    harness.idles()
     running = harness.held(old)
     harness.pool.retire(old.identity)
     assert payload(harness.invoke(new)) != pid

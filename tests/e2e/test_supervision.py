@@ -48,7 +48,7 @@ def test_killed_function_processes_lose_and_double_nothing(system):
         if number % 4 == 0:
             environments = httpx.get(f"{system.localstack_url}/_lambda/environments").json()["environments"]
             for environment in environments:
-                if environment["function"] in {"inventory-order", "inventory-inventory-consumer"}:
+                if environment["pid"] and environment["function"] in {"inventory-order", "inventory-inventory-consumer"}:
                     _kill(environment["pid"])
 
         def order(number=number):
