@@ -25,5 +25,5 @@ def child_pid(stack: Stack, name: str) -> int | None:
 
 def child_name(process: psutil.Process) -> str | None:
     """What a process of the bridge is a child for; None when it is none. Raises psutil.Error."""
-    title = " ".join(process.cmdline())
+    title = " ".join(process.cmdline()).strip()
     return title.removeprefix(TITLE) if title.startswith(TITLE) else None
