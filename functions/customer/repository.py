@@ -56,7 +56,7 @@ def page(session: Session, query: CustomerQuery) -> Page:
         *among(Customer.id, query.ids, "PRIMARY"),
         *equal(Customer.name, query.name, "ix_customers_name"),
         *equal(Customer.city, query.city, "ix_customers_city"),
-        *search.narrowings(session, query.q, Customer, {"customer": Customer.id}),
+        *search.narrowings(session, query.q, Customer, {"customer": (Customer.id, "PRIMARY")}),
     ]
     return read_page(session, _LISTED, query, narrowings)
 

@@ -67,6 +67,31 @@ class StockAlert(Base):
     cleared_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
+class StockSum(Base):
+    """A part of what all storages come to, as changed by some of the connections: only all parts together say anything.
+
+    `in_stock` is how many have something, `enough` how many have no less than the threshold: of both, a storage that never moved
+    is none.
+    """
+
+    __tablename__ = "stock_sums"
+
+    part: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    quantity: Mapped[Decimal] = mapped_column(Numeric(21, 3))
+    value: Mapped[Decimal] = mapped_column(Numeric(32, 5))
+    in_stock: Mapped[int] = mapped_column(BigInteger)
+    enough: Mapped[int] = mapped_column(BigInteger)
+
+
+class StockSummed(Base):
+    """Since when `StockSum` holds: one row, or none until then."""
+
+    __tablename__ = "stock_summed"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    since: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
 class LedgerSum(Base):
     """What the movements of a product come to, by reason, up to the one that `LedgerSummed` names."""
 

@@ -1,19 +1,20 @@
 """The only SQL of this service."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Row, ScalarSelect, Select, and_, bindparam, case, func, or_, select, text, update
 from sqlalchemy.dialects.mysql import insert
 from sqlalchemy.orm import Session
 
 from common import positions, search
-from common.db import UtcDateTime
+from common.db import UtcDateTime, before_commit, utc_now
 from common.lists import Narrowing, Sort, Source, among, by, equal, read_page
 from common.paging import Page
-from inventory.models import LOW_STOCK, LedgerSum, LedgerSummed, StockAlert, StockMovement, Storage
+from common.sums import PARTS
+from inventory.models import LOW_STOCK, LedgerSum, LedgerSummed, StockAlert, StockMovement, StockSum, StockSummed, Storage
 from inventory.schemas import AlertQuery, MovementQuery, ReconcileQuery, StorageQuery
 
 # Whatever the optimizer thinks of a small table: rows are locked in the order they are read.
@@ -30,6 +31,9 @@ _WRITE_MOVED = text(
 ).bindparams(bindparam("low_since", type_=UtcDateTime), bindparam("moved_at", type_=UtcDateTime))
 _MOVEMENTS = Source(StockMovement, {})
 _ALERTS = Source(StockAlert, {})
+# Each connection changes its own part of the sums, so that no two wait for each other but by chance.
+_PART: ColumnElement[int] = func.connection_id() % PARTS
+_SUMMED = ("quantity", "value", "in_stock", "enough")
 
 
 class UnknownProductError(Exception):
@@ -66,7 +70,7 @@ def lock_storages(session: Session, product_ids: Iterable[int]) -> dict[int, Sto
     return found
 
 
-def _lock(session: Session, product_ids: set[int]) -> dict[int, Storage]:
+def _lock(session: Session, product_ids: Collection[int]) -> dict[int, Storage]:
     if not product_ids:
         return {}
     rows = (
@@ -101,30 +105,95 @@ def note_prices(session: Session, prices: Iterable[tuple[int, Decimal, int]]) ->
 
     Storages that are not there yet are made, as by `add_storages`.
     """
-    rows = [
-        {"product_id": product_id, "quantity": 0, "version": 0, "price_buy": price_buy, "product_version": product_version}
-        for product_id, price_buy, product_version in sorted(prices)
-    ]
-    if rows:
-        statement = insert(Storage).prefix_with("IGNORE").values(rows)
-        told = statement.inserted
-        newer = func.if_(told.product_version > Storage.product_version, told.price_buy, Storage.price_buy)
-        # In this order: the second assignment is not to be seen by the first.
-        changed = [("price_buy", newer), ("product_version", func.greatest(told.product_version, Storage.product_version))]
-        session.execute(statement.on_duplicate_key_update(changed))
+    rows = {
+        product_id: {"product_id": product_id, "quantity": 0, "version": 0, "price_buy": price_buy, "product_version": version}
+        for product_id, price_buy, version in sorted(prices)
+    }
+    found = _lock(session, rows.keys())
+    if missing := rows.keys() - found.keys():
+        session.execute(insert(Storage).prefix_with("IGNORE").values([row for product_id, row in rows.items() if product_id in missing]))
+        # Locked again from the first, for the order's sake; who made one of them meanwhile may have noted an older price.
+        found = _lock(session, rows.keys())
+    newer = [row for product_id, row in rows.items() if product_id in found and row["product_version"] > found[product_id].product_version]
+    if newer:
+        statement = insert(Storage).values(newer)
+        told = {name: statement.inserted[name] for name in ("price_buy", "product_version")}
+        session.execute(statement.on_duplicate_key_update(told))
+        held = [(found[row["product_id"]], row["price_buy"]) for row in newer]
+        correct_sums(session, [(Held(s.quantity, s.price_buy), Held(s.quantity, price)) for s, price in held])
 
 
-def statistics(session: Session) -> Row[Any]:
-    """All storages in figures."""
-    return session.execute(
-        select(
-            func.count().label("storages"),
-            func.coalesce(func.sum(Storage.quantity), 0).label("quantity"),
-            func.coalesce(func.sum(Storage.quantity * Storage.price_buy), 0).label("value"),
-            func.coalesce(func.sum(case((Storage.quantity < LOW_STOCK, 1), else_=0)), 0).label("low"),
-            func.coalesce(func.sum(case((Storage.quantity == 0, 1), else_=0)), 0).label("empty"),
-        )
-    ).one()
+class Held(NamedTuple):
+    """What a storage counts with in the figures of the stock."""
+
+    quantity: Decimal
+    price_buy: Decimal
+
+    def figures(self) -> tuple[Decimal, Decimal, int, int]:
+        """Quantity, value, whether it has something, whether it has enough."""
+        return self.quantity, self.quantity * self.price_buy, int(self.quantity > 0), int(self.quantity >= LOW_STOCK)
+
+
+def correct_sums(session: Session, changes: Iterable[tuple[Held, Held]]) -> None:
+    """Storages that the session has locked change from the one to the other: the sums do, too, as the last part of its transaction."""
+    if (correction := session.info.get("stock_sums")) is None:
+        correction = session.info["stock_sums"] = dict.fromkeys(_SUMMED, Decimal(0))
+        before_commit(session, lambda: _add_to_sums(session, correction))
+    for before, now in changes:
+        for name, figure, former in zip(_SUMMED, now.figures(), before.figures(), strict=True):
+            correction[name] += figure - former
+
+
+def _add_to_sums(session: Session, correction: dict[str, Decimal]) -> None:
+    if any(correction.values()):
+        added = insert(StockSum).values(part=_PART, **correction)
+        session.execute(added.on_duplicate_key_update({name: getattr(StockSum, name) + added.inserted[name] for name in _SUMMED}))
+
+
+def statistics(session: Session) -> dict[str, Any] | None:
+    """All storages in figures, by their sums and in one statement, so of one moment; None where there are no sums yet."""
+    sums = (func.coalesce(func.sum(getattr(StockSum, name)), 0).label(name) for name in _SUMMED)
+    counted = positions.counting("storages")
+    summed = select(func.count()).select_from(StockSummed).scalar_subquery()
+    found = session.execute(select(*sums, *counted, summed.label("summed"))).one()
+    storages = positions.counted(session, "storages", found.noted, found.since)
+    if not found.summed:
+        return None
+    return {
+        "storages": storages,
+        "quantity": found.quantity,
+        "value": found.value,
+        "low": storages - int(found.enough),
+        "empty": storages - int(found.in_stock),
+    }
+
+
+def statistics_read_off(session: Session) -> dict[str, Any]:
+    """The same, read off the storages."""
+    found = session.execute(select(func.count().label("storages"), *_read_off())).one()
+    storages = found.storages
+    return {**found._mapping, "low": storages - int(found.enough), "empty": storages - int(found.in_stock)}  # noqa: SLF001  # its public name
+
+
+def sum_up_stock(session: Session) -> None:
+    """Have sums from now on, unless they were asked for less than a minute ago for the first time.
+
+    By then whoever does not correct them, as versions of this service before there were any, has come to its end.
+    """
+    if positions.settled(session, StockSum.__tablename__, Storage.__tablename__) is None:
+        return
+    # Whoever has changed stock is committed, or waits for its part until this is: and what it changed is not read here.
+    none = insert(StockSum).values([{"part": part, **dict.fromkeys(_SUMMED, 0)} for part in range(PARTS)])
+    session.execute(none.on_duplicate_key_update({name: none.inserted[name] for name in _SUMMED}))
+    found = session.execute(select(*_read_off())).one()
+    session.execute(update(StockSum).filter_by(part=0).values(dict(found._mapping)))  # noqa: SLF001  # its public name
+    session.execute(insert(StockSummed).prefix_with("IGNORE").values(id=1, since=utc_now()))
+
+
+def _read_off() -> tuple[ColumnElement[Any], ...]:
+    quantity = Storage.quantity
+    sums = (quantity, quantity * Storage.price_buy, case((quantity > 0, 1), else_=0), case((quantity >= LOW_STOCK, 1), else_=0))
+    return tuple(func.coalesce(func.sum(each), 0).label(name) for name, each in zip(_SUMMED, sums, strict=True))
 
 
 def write_storages(session: Session, storages: Iterable[Storage]) -> None:
@@ -162,7 +231,7 @@ def page(session: Session, query: StorageQuery) -> Page:
         *equal(Storage.product_id, query.product_id, "uq_storages_product_id", few=True),
         *among(Storage.product_id, query.product_ids, "uq_storages_product_id"),
         *([Narrowing(low, "ix_storages_quantity" if now else None, order="quantity")] if query.low is not None else []),
-        *search.narrowings(session, query.q, Storage, {"product": Storage.product_id}),
+        *search.narrowings(session, query.q, Storage, {"product": (Storage.product_id, "uq_storages_product_id")}),
     ]
     listed = _STORAGES if now else Source(Storage, {**_STORAGES.sorts, "quantity": Sort((quantity,), None)})
     return read_page(session, listed, query, narrowings)

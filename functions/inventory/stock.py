@@ -42,6 +42,7 @@ class StockBook:
         self._storages = repository.lock_storages(session, product_ids)
         self._order_movements = repository.movements_of(session, [order_reference(order_id) for order_id in order_ids])
         self._changed: dict[int, Storage] = {}
+        self._held = {product_id: repository.Held(each.quantity, each.price_buy) for product_id, each in self._storages.items()}
         self._movements: list[dict[str, object]] = []
 
     def storage(self, product_id: int) -> Storage:
@@ -82,6 +83,8 @@ class StockBook:
         """Write what was decided. The database's own check refuses a quantity below zero, whatever was decided."""
         repository.write_storages(self._session, self._changed.values())
         repository.add_movements(self._session, self._movements)
+        changes = [(self._held[s.product_id], repository.Held(s.quantity, s.price_buy)) for s in self._changed.values()]
+        repository.correct_sums(self._session, changes)
         changed = [{"id": s.product_id, "version": s.version, "quantity": as_json_number(s.quantity)} for s in self._changed.values()]
         _CACHE.follow(self._session, changed)
 

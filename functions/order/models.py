@@ -48,3 +48,23 @@ class OrderSummed(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     deal_id: Mapped[int]
+
+
+class OrderProductSum(Base):
+    """What products come to by blocks of thirty days, up to the order that `OrderProductSummed` names: see common.foremost."""
+
+    __tablename__ = "order_product_sums"
+
+    block: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    product_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    quantity: Mapped[Decimal] = mapped_column(Numeric(21, 3))
+    value: Mapped[Decimal] = mapped_column(Numeric(27, 2))
+
+
+class OrderProductSummed(Base):
+    """Up to which order they are summed up: one row."""
+
+    __tablename__ = "order_product_summed"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    deal_id: Mapped[int]

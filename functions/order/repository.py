@@ -7,11 +7,12 @@ from sqlalchemy import and_, select, update
 from sqlalchemy.orm import Session
 
 from common import search
+from common.foremost import Bounds
 from common.lists import Narrowing, Source, by, equal, read_page, within
 from common.paging import Page
 from common.statistics import figures, figures_of, in_buckets, over_time, top_products, total
 from common.sums import Change, Sums
-from order.models import Order, OrderSum, OrderSummed
+from order.models import Order, OrderProductSum, OrderProductSummed, OrderSum, OrderSummed
 from order.schemas import SOLD, OrderQuery, StatisticsQuery, Status
 
 _LISTED = Source(
@@ -22,6 +23,7 @@ _LISTED = Source(
     },
 )
 SUMS = Sums(Order, OrderSum, OrderSummed, "ix_orders_statistics", apart=("status",))
+_BOUNDS = Bounds(Order, OrderProductSum, OrderProductSummed, "ix_orders_product_statistics")
 
 
 def get(session: Session, order_id: int) -> Order | None:
@@ -64,7 +66,7 @@ def add(session: Session, fields: dict[str, Any]) -> Order:
 
 def page(session: Session, query: OrderQuery) -> Page:
     """A page of orders. Those of a status or a period come by the clock: by id they are sorted by the timestamp, too."""
-    named = {"product": Order.product_id, "customer": Order.customer_id}
+    named = {"product": (Order.product_id, "ix_orders_product_id"), "customer": (Order.customer_id, "ix_orders_customer_id")}
     narrowings = [
         *equal(Order.product_id, query.product_id, "ix_orders_product_id"),
         *equal(Order.customer_id, query.customer_id, "ix_orders_customer_id"),
@@ -85,6 +87,12 @@ def latest(session: Session, limit: int) -> list[Order]:
     return list(session.scalars(select(Order).order_by(Order.id.desc()).limit(limit)))
 
 
+def sum_up(session: Session) -> None:
+    """Sum up what has settled. What those wait for who change orders is locked last."""
+    _BOUNDS.add_settled(session)
+    SUMS.add_settled(session)
+
+
 def statistics(session: Session, query: StatisticsQuery) -> dict[str, Any]:
     """What was ordered in the period: by status, and what was sold over time and by product."""
     since, until = query.period()
@@ -99,5 +107,5 @@ def statistics(session: Session, query: StatisticsQuery) -> dict[str, Any]:
     return {
         "by_status": [{"status": status, **total(figures_of(row) for row in found if row.status == status)} for status in get_args(Status)],
         "over_time": over_time([row for row in found if row.status in SOLD], query),
-        **top_products(session, sold, Order, query.top),
+        **top_products(session, sold, Order, query, number=sum(row.count for row in found), bounds=_BOUNDS if of_all else None),
     }

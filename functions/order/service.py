@@ -56,7 +56,7 @@ def statistics(query: StatisticsQuery) -> dict[str, Any]:
     def load() -> dict[str, Any]:
         since, until = query.period()
         # By itself, so that nobody waits for more than this.
-        in_transaction(repository.SUMS.add_settled)
+        in_transaction(repository.sum_up)
         with transaction() as session:
             found = repository.statistics(session, query)
         whole = {"since": since, "until": until, "by": query.by, **total(found["over_time"]), **found}

@@ -44,3 +44,23 @@ class ProcurementSummed(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     deal_id: Mapped[int]
+
+
+class ProcurementProductSum(Base):
+    """What products come to by blocks of thirty days, up to the procurement that `ProcurementProductSummed` names: see common.foremost."""
+
+    __tablename__ = "procurement_product_sums"
+
+    block: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    product_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    quantity: Mapped[Decimal] = mapped_column(Numeric(21, 3))
+    value: Mapped[Decimal] = mapped_column(Numeric(27, 2))
+
+
+class ProcurementProductSummed(Base):
+    """Up to which procurement they are summed up: one row."""
+
+    __tablename__ = "procurement_product_summed"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    deal_id: Mapped[int]

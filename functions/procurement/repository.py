@@ -6,17 +6,19 @@ from sqlalchemy import and_, select
 from sqlalchemy.orm import Session
 
 from common import search
+from common.foremost import Bounds
 from common.lists import Narrowing, Source, by, equal, read_page, within
 from common.paging import Page
 from common.statistics import figures, in_buckets, over_time, top_products
 from common.sums import Sums
-from procurement.models import Procurement, ProcurementSum, ProcurementSummed
+from procurement.models import Procurement, ProcurementProductSum, ProcurementProductSummed, ProcurementSum, ProcurementSummed
 from procurement.schemas import ProcurementQuery, StatisticsQuery
 
 _LISTED = Source(
     Procurement, {name: by(f"ix_procurements_{name}", getattr(Procurement, name)) for name in ("timestamp", "quantity", "total_cost")}
 )
 SUMS = Sums(Procurement, ProcurementSum, ProcurementSummed, "ix_procurements_statistics")
+_BOUNDS = Bounds(Procurement, ProcurementProductSum, ProcurementProductSummed, "ix_procurements_product_statistics")
 
 
 def get(session: Session, procurement_id: int) -> Procurement | None:
@@ -34,7 +36,10 @@ def add(session: Session, fields: dict[str, Any]) -> Procurement:
 
 def page(session: Session, query: ProcurementQuery) -> Page:
     """A page of procurements. Those of a period come by the clock: by id they are sorted by the timestamp, too."""
-    named = {"product": Procurement.product_id, "supplier": Procurement.supplier_id}
+    named = {
+        "product": (Procurement.product_id, "ix_procurements_product_id"),
+        "supplier": (Procurement.supplier_id, "ix_procurements_supplier_id"),
+    }
     narrowings = [
         *equal(Procurement.product_id, query.product_id, "ix_procurements_product_id"),
         *equal(Procurement.supplier_id, query.supplier_id, "ix_procurements_supplier_id"),
@@ -55,6 +60,12 @@ def latest(session: Session, limit: int) -> list[Procurement]:
     return list(session.scalars(select(Procurement).order_by(Procurement.id.desc()).limit(limit)))
 
 
+def sum_up(session: Session) -> None:
+    """Sum up what has settled."""
+    _BOUNDS.add_settled(session)
+    SUMS.add_settled(session)
+
+
 def statistics(session: Session, query: StatisticsQuery) -> dict[str, Any]:
     """What was procured in the period: over time, and the foremost products."""
     since, until = query.period()
@@ -67,5 +78,5 @@ def statistics(session: Session, query: StatisticsQuery) -> dict[str, Any]:
     found = in_buckets(session, rows, Procurement.timestamp, query, sums=SUMS if of_all else None)
     return {
         "over_time": over_time(found, query),
-        **top_products(session, rows, Procurement, query.top),
+        **top_products(session, rows, Procurement, query, number=sum(row.count for row in found), bounds=_BOUNDS if of_all else None),
     }

@@ -64,7 +64,7 @@ def page(session: Session, query: ProductQuery) -> Page:
         *among(Product.product_code, query.product_codes, "uq_products_product_code"),
         *equal(Product.category, query.category, "ix_products_category"),
         *equal(Product.supplier_id, query.supplier_id, "ix_products_supplier_id"),
-        *search.narrowings(session, query.q, Product, {"product": Product.id}),
+        *search.narrowings(session, query.q, Product, {"product": (Product.id, "PRIMARY")}),
     ]
     return read_page(session, _LISTED, query, narrowings)
 

@@ -56,7 +56,7 @@ def page(session: Session, query: SupplierQuery) -> Page:
         *among(Supplier.id, query.ids, "PRIMARY"),
         *equal(Supplier.name, query.name, "ix_suppliers_name"),
         *equal(Supplier.city, query.city, "ix_suppliers_city"),
-        *search.narrowings(session, query.q, Supplier, {"supplier": Supplier.id}),
+        *search.narrowings(session, query.q, Supplier, {"supplier": (Supplier.id, "PRIMARY")}),
     ]
     return read_page(session, _LISTED, query, narrowings)
 

@@ -75,8 +75,8 @@ GRANTS: Mapping[str, tuple[Grant, ...]] = {
     "inventory": (
         *_on("storages", "SELECT", "INSERT", "UPDATE"),
         *_on("stock_movements", "SELECT", "INSERT"),
-        *_on("ledger_sums", "SELECT", "INSERT", "UPDATE"),
-        *_on("ledger_summed", "SELECT", "INSERT", "UPDATE"),
+        *_sums("ledger"),
+        *_sums("stock"),
         *_on("stock_alerts", "SELECT", "INSERT", ("UPDATE", "cleared_at")),
         *_CACHED,
         *_SEARCHES,
@@ -89,6 +89,7 @@ GRANTS: Mapping[str, tuple[Grant, ...]] = {
     "procurement": (
         *_on("procurements", "SELECT", "INSERT"),
         *_sums("procurement"),
+        *_sums("procurement_product"),
         *_CACHED,
         *_SEARCHES,
         *_LISTS,
@@ -100,6 +101,7 @@ GRANTS: Mapping[str, tuple[Grant, ...]] = {
     "order": (
         *_on("orders", "SELECT", "INSERT", "UPDATE"),
         *_sums("order"),
+        *_sums("order_product"),
         *_CACHED,
         *_SEARCHES,
         *_LISTS,

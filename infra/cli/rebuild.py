@@ -13,6 +13,7 @@ from infra.cli.options import flag
 from infra.cli.table import Table
 from infra.reconcile.checks import MOST_SHOWN
 from infra.reconcile.rebuild import drifts, repair
+from infra.reconcile.sums import make_anew, wrong_sums
 from infra.stack.logs import open_log
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def rebuild(
     ] = False,
     as_json: Annotated[bool, flag("--json", help="Print it as JSON, for scripts; quantities as texts, since they are exact.")] = False,
 ) -> None:
-    """Set each product's stock to the sum of its movements, where it is anything else.
+    """Set each product's stock to the sum of its movements, where it is anything else, and sums to what they are of.
 
     It never should be: see `inventory reconcile`. The ledger of movements is read and never touched, and everybody may go on
     working. What was set is written to the log (inventory logs rebuild). Exit code 1 when a product is left as it is, because its
@@ -50,14 +51,21 @@ def rebuild(
                 repaired.append(drift)
 
             left = repair(stack.addresses(), found, tell, by_sum=by_sum)
+    wrong = wrong_sums(stack.addresses())
+    if not check:
+        make_anew(stack.addresses(), wrong)
+    tables = [sums.table for sums in wrong]
     if as_json:
-        output.print_json(json.dumps({"repaired": [each.document() for each in repaired], "left": [each.document() for each in left]}))
+        stocks = {"repaired": [each.document() for each in repaired], "left": [each.document() for each in left]}
+        output.print_json(json.dumps({**stocks, "sums": tables}))
     else:
         _print("repaired", repaired)
         _print("drifted" if check else "left as they are", left)
         if not found:
             output.print("[green]Every product's stock is the sum of its movements.[/]")
-    if left:
+        for table in tables:
+            output.print(f"{table} [red]did not add up[/]" if check else f"{table} [green]made anew[/]")
+    if left or (check and wrong):
         raise typer.Exit(1)
 
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from infra.reconcile.sums import SUMS
+
 
 @dataclass(frozen=True)
 class Check:
@@ -201,6 +203,10 @@ CHECKS = (
                CONCAT(consumer, ', ', channel, ', after ', attempts, ' attempts: ', LEFT(reason, 200)) AS detail
         FROM dead_letters WHERE replayed_at IS NULL
         """,
+    ),
+    *(
+        Check(f"{sums.table}_add_up", f"what is summed up of {sums.of.replace('_', ' ')} is what they come to", sums.mismatches())
+        for sums in SUMS
     ),
 )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import partial
 from typing import TYPE_CHECKING
 
 from sqlalchemy import create_engine
@@ -12,13 +13,12 @@ from sqlalchemy.pool import NullPool
 from common.db import database_url
 from common.positions import note_anew
 from infra.bridge.database import close, connect, in_transaction
+from infra.reconcile.sums import SUMS
 from infra.seed.bulk import BulkWriter
 from infra.seed.history import COLUMNS, NUMBERED, History
 
 if TYPE_CHECKING:
     from datetime import datetime
-
-    from pymysql.cursors import DictCursor
 
     from common.config import Settings
     from infra.bridge.database import Database
@@ -27,21 +27,6 @@ if TYPE_CHECKING:
 
 # Millions of rows are looked at once.
 _STATEMENT_SECONDS = 600
-# What the ledger comes to, as the inventory service sums it up for its reconciliation.
-_SUM_UP = """
-    INSERT INTO ledger_sums (product_id, movements, opening, procured, ordered, cancelled, returned, corrected)
-    SELECT product_id, SUM(delta), SUM(IF(reason = 'opening', delta, 0)), SUM(IF(reason = 'procurement', delta, 0)),
-           -SUM(IF(reason = 'order', delta, 0)), SUM(IF(reason = 'cancellation', delta, 0)), SUM(IF(reason = 'return', delta, 0)),
-           SUM(IF(reason IN ('correction', 'damage', 'count'), delta, 0))
-    FROM stock_movements WHERE product_id BETWEEN %s AND %s GROUP BY product_id
-"""
-_PRODUCTS_AT_ONCE = 5000
-# What deals come to by half hours, as their services sum them up for their statistics.
-_SUM_UP_DEALS = """
-    INSERT INTO {kind}_sums (slot, {apart}count, quantity, value)
-    SELECT FLOOR(TIMESTAMPDIFF(SECOND, '1970-01-01', timestamp) / 1800) AS slot, {apart}COUNT(*), SUM(quantity), SUM(total_cost)
-    FROM {kind}s WHERE id <= %s GROUP BY {apart}slot
-"""
 # Rows of one table are told of together, not one by one.
 _TOLD_AT_ONCE = 1000
 
@@ -113,28 +98,6 @@ def _reserve_ids(connection: Database, sizes: Sizes) -> dict[str, int]:
     return first
 
 
-def _sum_up(connection: Database) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("DELETE FROM ledger_sums")
-        cursor.execute("SELECT COALESCE(MAX(id), 0) AS movement, COALESCE(MAX(product_id), 0) AS product FROM stock_movements")
-        newest = cursor.fetchone() or {}
-        for first in range(1, newest["product"] + 1, _PRODUCTS_AT_ONCE):
-            cursor.execute(_SUM_UP, (first, first + _PRODUCTS_AT_ONCE - 1))
-        cursor.execute("REPLACE INTO ledger_summed (id, movement_id) VALUES (1, %s)", (newest["movement"],))
-
-
-def _sum_up_deals(cursor: DictCursor) -> None:
-    for kind, apart in (("order", "status, "), ("procurement", "")):
-        # Whoever changes a deal meanwhile waits for this row.
-        cursor.execute(f"INSERT IGNORE INTO {kind}_summed (id, deal_id) VALUES (1, 0)")  # noqa: S608
-        cursor.execute(f"SELECT id FROM {kind}_summed FOR UPDATE")  # noqa: S608
-        cursor.execute(f"SELECT COALESCE(MAX(id), 0) AS newest FROM {kind}s")  # noqa: S608
-        newest = (cursor.fetchone() or {})["newest"]
-        cursor.execute(f"DELETE FROM {kind}_sums")  # noqa: S608
-        cursor.execute(_SUM_UP_DEALS.format(kind=kind, apart=apart), (newest,))
-        cursor.execute(f"UPDATE {kind}_summed SET deal_id = %s", (newest,))  # noqa: S608
-
-
 def _after(settings: Settings, connection: Database) -> None:
     """Go on numbering behind what is there, and have lists and optimizer know how much it is."""
     with connection.cursor() as cursor:
@@ -144,5 +107,5 @@ def _after(settings: Settings, connection: Database) -> None:
     with Session(create_engine(database_url(settings), poolclass=NullPool)) as session, session.begin():
         for table in NUMBERED:
             note_anew(session, table)
-    _sum_up(connection)
-    in_transaction(connection, _sum_up_deals)
+    for sums in SUMS:
+        in_transaction(connection, partial(sums.make_anew, all_of_it=True))

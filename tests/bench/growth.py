@@ -82,7 +82,7 @@ def _ask(stack: Stack, orders: int, asked: int) -> dict[str, float]:
         "products searched": ("/api/products", {"limit": 50, "q": "blue mug"}),
         "orders searched": ("/api/orders", {"limit": 50, "q": "blue mug"}),
         "statistics of 30 days' orders": ("/api/orders/statistics", {"since": since, "by": "day", "utc_offset": 0, "top": 8}),
-        "statistics of 30 days' procurements": ("/api/procurements/statistics", {"since": since, "by": "day", "utc_offset": 0, "top": 1}),
+        "statistics of 30 days' procurements": ("/api/procurements/statistics", {"since": since, "by": "day", "utc_offset": 0, "top": 8}),
         "statistics of the stock": ("/api/inventory/statistics", {}),
     }
     found = {}

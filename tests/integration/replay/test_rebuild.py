@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 from sqlalchemy import text
 
+from common import positions
 from common.db import transaction
 from common.events import new_event_id
+from common.redis_client import get_redis
 from infra.reconcile.rebuild import drifts, repair
 from infra.reconcile.reconciliation import reconcile_database
+from infra.reconcile.sums import SUMS, make_anew, wrong_sums
 from inventory.stock import StockBook
-from tests.factories import given_product
+from order import service as order_service
+from tests.factories import given_order, given_procurement, given_product
+from tests.gateway import acting_as
 from tests.integration.services.conftest import movements_of, wait_until_somebody_waits_for_a_row
 
 
@@ -118,3 +125,59 @@ def test_what_moves_while_stock_is_repaired_counts(products, servers):
     repairing.join(10)
     assert [drift.ledger for drift in told] == [21]
     assert stock(products[0]) == 21
+
+
+@pytest.fixture
+def summed(api, deliver, products, monkeypatch):
+    """Sums of everything."""
+    monkeypatch.setattr(positions, "SETTLED_AFTER", timedelta(0))
+    given_procurement(api, products[0], 20)
+    order = given_order(api, products[0], 3)
+    deliver()
+    for path in ["orders/statistics", "procurements/statistics", "inventory/statistics", "inventory/reconcile"] * 2:
+        get_redis().flushall()
+        assert api.get(f"/api/{path}").status == 200
+    return order
+
+
+OF = {sums.table: sums for sums in SUMS}
+
+
+@pytest.mark.parametrize("table", OF)
+def test_sums_that_do_not_add_up_are_made_anew_and_no_others(summed, servers, table):
+    sums = OF[table]
+    assert wrong_sums(servers) == []
+    held = rows(sums)
+    force(f"UPDATE {sums.table} SET {sums.figures[-1]} = {sums.figures[-1]} + 1")
+    assert wrong_sums(servers) == [sums]
+    make_anew(servers, [sums])
+    assert wrong_sums(servers) == []
+    assert sums.in_parts or rows(sums) == held
+
+
+def test_sums_are_made_anew_while_stock_moves_and_orders_are_cancelled(api, deliver, products, summed, servers):
+    """Whoever has changed stock or an order before waits, or is waited for; either way it counts once."""
+    force("UPDATE stock_sums SET quantity = 1000")
+    force("UPDATE order_sums SET quantity = 1000")
+    with ThreadPoolExecutor(1) as thread:
+        with transaction() as session:
+            move(session, products[1], -2)
+            for action in session.info.pop("before_commit"):
+                action()
+            making = thread.submit(make_anew, servers, [OF["stock_sums"]])
+            wait_until_somebody_waits_for_a_row()
+        making.result(10)
+        with acting_as("order"), transaction() as session:
+            order_service.cancel_order(session, summed["id"])
+            making = thread.submit(make_anew, servers, [OF["order_sums"]])
+            wait_until_somebody_waits_for_a_row()
+        making.result(10)
+    assert wrong_sums(servers) == []
+    assert api.get("/api/inventory/statistics").json["quantity"] == 3 * 25 + 20 - 3 - 2
+    deliver()
+    assert reconcile_database(servers).mismatches == []
+
+
+def rows(sums):
+    with transaction() as session:
+        return session.execute(text(f"SELECT * FROM {sums.table} ORDER BY 1, 2")).all()

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 import pytest
 from sqlalchemy import text
 
+from common import positions
 from common.db import transaction
+from common.redis_client import get_redis
 from infra.reconcile.checks import CHECKS
 from infra.reconcile.reconciliation import Reconciliation, reconcile_api, reconcile_database, until_clean
+from infra.reconcile.sums import SUMS
 from tests.factories import Json, given_order, given_procurement, given_product
+from tests.integration.services.conftest import count
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -26,8 +31,9 @@ def check(servers: Mapping[str, str]) -> Callable[..., Reconciliation]:
 
 
 @pytest.fixture
-def business(api: Gateway, deliver: Callable[[], list[Json]]) -> Json:
-    """A product bought, sold, sold and cancelled, returned, damaged, and one order that was too much; all of it settled."""
+def business(api: Gateway, deliver: Callable[[], list[Json]], monkeypatch: pytest.MonkeyPatch) -> Json:
+    """A product bought, sold, sold and cancelled, returned, damaged, and one order that was too much; all settled and summed up."""
+    monkeypatch.setattr(positions, "SETTLED_AFTER", timedelta(0))
     product = given_product(api, stock=30)
     procurement = given_procurement(api, product, 50)
     deliver()
@@ -44,6 +50,10 @@ def business(api: Gateway, deliver: Callable[[], list[Json]]) -> Json:
     deliver()
     statuses = [api.get(f"/api/orders/{order['id']}").json["status"] for order in (confirmed, cancelled, undone, greedy, late)]
     assert statuses == ["confirmed", "cancelled", "cancelled", "confirmed", "rejected"]
+    for _ in range(2):
+        for path in ("orders/statistics", "procurements/statistics", "inventory/statistics", "inventory/reconcile"):
+            get_redis().flushall()
+            assert api.get(f"/api/{path}").status == 200
     return {"product": product, "procurement": procurement, "confirmed": confirmed, "cancelled": cancelled, "rejected": late}
 
 
@@ -60,6 +70,7 @@ def names(made: Reconciliation) -> set[str]:
 def test_a_settled_business_reconciles(business, check):
     made = check()
     assert made.clean, made.mismatches
+    assert all(count(sums.table) for sums in SUMS)
     assert made.counted == {
         "products": 1,
         "movements": 10,
@@ -91,6 +102,12 @@ FORCED = {
         "INSERT INTO dead_letters (consumer, event_id, channel, payload, reason, attempts, failed_at) "
         "SELECT 'inventory', event_id, channel, payload, 'poison', 5, UTC_TIMESTAMP(6) FROM outbox LIMIT 1"
     ),
+    "order_sums_add_up": "UPDATE orders SET status = 'rejected' WHERE id = :confirmed",
+    "order_product_sums_add_up": "UPDATE order_product_sums SET value = value - 0.01",
+    "procurement_product_sums_add_up": "UPDATE procurement_product_sums SET block = block - 1",
+    "procurement_sums_add_up": "DELETE FROM procurement_sums",
+    "ledger_sums_add_up": "UPDATE ledger_sums SET procured = procured + 1, returned = returned - 1",
+    "stock_sums_add_up": "UPDATE stock_sums SET enough = enough + 1 LIMIT 1",
 }
 
 

@@ -11,6 +11,7 @@ import itertools
 import json
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -18,19 +19,22 @@ import hypothesis.strategies as st
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.errors import FlakyStrategyDefinition
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
-from sqlalchemy import text
+from sqlalchemy import literal_column, text
 from sqlalchemy.orm import Session
 
+from common import positions
 from common.consuming import _note_all, _note_each, _SomeHadBeforeError
 from common.db import get_engine
 from common.errors import ConflictError
-from inventory import consumer, service
+from inventory import consumer, repository, service
 from inventory.schemas import StockChange
 from tests.factories import event
 from tests.integration.services.conftest import empty_database
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    import pytest
 
     from tests.factories import Json
 
@@ -53,7 +57,9 @@ _waits: list[int] = []
 _DEADLINE = 4
 
 QUANTITIES = st.integers(1, 12)
+PRICES = st.integers(1, 5)
 EVENTS = st.one_of(
+    st.tuples(st.just("price"), st.sampled_from(PRODUCTS), PRICES),
     st.tuples(st.just("in"), st.sampled_from(PRODUCTS), QUANTITIES),
     st.tuples(st.just("out"), st.sampled_from(ORDERS), st.just(0)),
     st.tuples(st.just("back"), st.sampled_from(ORDERS), st.just(0)),
@@ -83,12 +89,22 @@ class Model:
     told: list[tuple[str, int]] = field(default_factory=list)
     """Event type, and order or product."""
     low: set[int] = field(default_factory=set)
+    prices: dict[int, tuple[int, int]] = field(default_factory=lambda: dict.fromkeys(PRODUCTS, (0, 0)))
+    """By product: of which version of it, and the price."""
+
+    def figures(self) -> tuple[int, int, int, int]:
+        """Quantity, value, how many products have something, how many enough."""
+        stock = self.stock
+        value = sum(quantity * self.prices[product][1] for product, quantity in stock.items())
+        return sum(stock.values()), value, sum(map(bool, stock.values())), sum(quantity >= _LOW for quantity in stock.values())
 
     def apply(self, happened: Json) -> None:
         """One event's effect."""
         product, order_id = happened["product_id"], happened.get("order_id")
         self.had.add(happened["event_id"])
         match happened["event_type"]:
+            case "product_updated":
+                self.prices[product] = max(self.prices[product], (happened["version"], happened["price_buy"]))
             case "procurement_stock_in":
                 self.move(product, happened["quantity"])
             case "order_stock_out" if order_id not in self.cancelled:
@@ -146,9 +162,10 @@ class Worker:
     def can_finish(self) -> bool:
         return self.session is not None and self.applied
 
-    def begin(self, *, batch: list[Json] | None = None, change: tuple[int, int] | None = None) -> None:
+    def begin(self, part: int, *, batch: list[Json] | None = None, change: tuple[int, int] | None = None) -> None:
         """A transaction that consumes a batch, or one that changes stock by hand and has nothing to note."""
         self.session = Session(get_engine())
+        self.session.execute(text("SET @part = :part"), {"part": part})
         self.batch, self.new, self.change = batch or [], [], change
         self.noted, self.applied, self.refused, self.holds_gap = change is not None, False, False, False
 
@@ -199,6 +216,7 @@ class InterleavedStock(RuleBasedStateMachine):
         self.workers = {number: Worker() for number in WORKERS}
         self.known: list[Json] = []
         self.waits = 0
+        self.summed = False
 
     # beginnings
 
@@ -207,12 +225,21 @@ class InterleavedStock(RuleBasedStateMachine):
     def get_a_batch(self, which: int, drawn: list[tuple[str, int, int]]) -> None:
         batch = {happened["event_id"]: happened for happened in map(self._event, drawn) if happened}
         if batch:
-            self._one_of(Worker.is_idle, which).begin(batch=list(batch.values()))
+            self._begin(which, batch=list(batch.values()))
 
     @precondition(lambda self: self._all(Worker.is_idle))
     @rule(which=WHICH, product=st.sampled_from(PRODUCTS), delta=st.integers(-6, 6).filter(bool))
     def begin_a_change_by_hand(self, which: int, product: int, delta: int) -> None:
-        self._one_of(Worker.is_idle, which).begin(change=(product, delta))
+        self._begin(which, change=(product, delta))
+
+    @precondition(lambda self: not self.summed and not self._all(Worker.can_finish))
+    @rule()
+    def sum_up(self) -> None:
+        """Begin to keep the sums, which nobody has corrected just now, so that nobody is waited for."""
+        self.summed = True
+        for _ in range(2):
+            with Session(get_engine()) as session, session.begin():
+                repository.sum_up_stock(session)
 
     # steps
 
@@ -252,6 +279,15 @@ class InterleavedStock(RuleBasedStateMachine):
         with Session(get_engine()) as session:
             rows = session.execute(text("SELECT product_id, quantity FROM storages")).all()
         assert {row.product_id: row.quantity for row in rows} == self.model.stock
+
+    @invariant()
+    def the_sums_are_what_the_stock_comes_to(self) -> None:
+        with Session(get_engine()) as session:
+            found = repository.statistics(session)
+        quantity, value, in_stock, enough = self.model.figures()
+        low, empty = len(PRODUCTS) - enough, len(PRODUCTS) - in_stock
+        expected = {"storages": len(PRODUCTS), "quantity": quantity, "value": value, "low": low, "empty": empty}
+        assert found == (expected if self.summed else None)
 
     def teardown(self) -> None:
         """What is under way comes to nothing; what was committed is there, once, in the order in which it was."""
@@ -311,9 +347,15 @@ class InterleavedStock(RuleBasedStateMachine):
         found = self._all(able)
         return found[which % len(found)]
 
+    def _begin(self, which: int, **what: Any) -> None:
+        worker = self._one_of(Worker.is_idle, which)
+        worker.begin(next(number for number, each in self.workers.items() if each is worker), **what)
+
     def _event(self, drawn: tuple[str, int, int]) -> Json | None:
         kind, which, quantity = drawn
         match kind:
+            case "price":
+                made = event("product_updated", product_id=which, price_buy=quantity, version=1 + len(self.known))
             case "in":
                 made = event("procurement_stock_in", procurement_id=1, product_id=which, quantity=quantity)
             case "again":
@@ -354,12 +396,15 @@ class InterleavedStock(RuleBasedStateMachine):
         """Others may have committed since it was decided, but nothing that this transaction had locked."""
         if worker.change is not None and not worker.refused:
             self.model.move(*worker.change)
-        # Of one batch, goods come in before others go out.
+        # Of one batch, goods come in before others go out; what they cost makes no difference to that.
         for happened in sorted(worker.new, key=lambda each: each["event_type"] != "procurement_stock_in"):
             self.model.apply(happened)
 
 
-def test_no_interleaving_of_transactions_loses_doubles_or_invents_stock(clean: None, lambda_client: Any):
+def test_no_interleaving_of_transactions_loses_doubles_or_invents_stock(clean: None, lambda_client: Any, monkeypatch: pytest.MonkeyPatch):
+    # Each worker has its own part of the sums, rather than by chance the same as another's.
+    monkeypatch.setattr(repository, "_PART", literal_column("@part"))
+    monkeypatch.setattr(positions, "SETTLED_AFTER", timedelta(0))
     machine = settings(
         max_examples=_EXAMPLES,
         stateful_step_count=30,

@@ -13,7 +13,7 @@ function startOfToday(): Date {
 export const stockStatistics = (signal?: AbortSignal): Promise<StockStatistics> => get('/api/inventory/statistics', undefined, signal)
 
 export function tradeToday(kind: 'orders' | 'procurements', signal?: AbortSignal): Promise<TradeStatistics> {
-  return get(`/api/${kind}/statistics`, { since: startOfToday().toISOString(), by: 'day', utc_offset: utcOffset(), top: 1 }, signal)
+  return get(`/api/${kind}/statistics`, { since: startOfToday().toISOString(), by: 'day', utc_offset: utcOffset(), top: 0 }, signal)
 }
 
 export function salesOfMonth(signal?: AbortSignal): Promise<TradeStatistics> {

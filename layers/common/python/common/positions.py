@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnClause, String, TableClause, column, delete, func, select, table, update
+from sqlalchemy import BigInteger, ColumnClause, Label, String, TableClause, column, delete, func, select, table, update
 from sqlalchemy.dialects.mysql import insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -53,16 +53,26 @@ class Place:
 
 def count(session: Session, name: str) -> int:
     """How many rows a table has, exactly, as far as this session sees."""
+    noted, since = session.execute(select(*counting(name))).one()
+    return counted(session, name, noted, since)
+
+
+def counting(name: str) -> tuple[Label[int], Label[int]]:
+    """What to select, among other things, to have `counted` tell how many rows a table has."""
     rows, row_id = _rows(name)
     up_to, noted = (
         select(func.coalesce(func.max(noted_), 0)).where(ListPosition.list == name).scalar_subquery()
         for noted_ in (ListPosition.id, ListPosition.position)
     )
     later = select(func.count()).select_from(rows).where(row_id > up_to).scalar_subquery()
-    before, since = session.execute(select(noted, later)).one()
+    return noted.label("noted"), later.label("since")
+
+
+def counted(session: Session, name: str, noted: int, since: int) -> int:
+    """How many rows a table has, by what was selected."""
     if since > 2 * STEP:
         _note_settled(session, name)
-    return int(before + since)
+    return int(noted + since)
 
 
 def place_of(session: Session, name: str, position: int) -> Place:

@@ -19,8 +19,13 @@ from sqlalchemy.orm import InstrumentedAttribute, Mapped, Session, mapped_column
 from common.db import Base
 from common.lists import FEW, Narrowing, count_up_to
 
+Columns = Mapping[str, tuple[InstrumentedAttribute[int], str]]
+"""By kind of entity, the column that names a row's, and the index over it."""
+
 LONGEST_WORD = 40
 MOST_WORDS = 8
+# So many entities are named one by one to find their rows.
+_NAMED = 500
 # With words that customers have as well as products, there are as many ways to share them out. Beyond these it is not looked for.
 _MOST_WAYS = 4
 _WORD = re.compile(r"[^\W_]+")
@@ -52,9 +57,7 @@ def searched_words(text: str) -> list[str]:
     return [word for word in words if not any(other != word and other.startswith(word) for other in words)][:MOST_WORDS]
 
 
-def narrowings(
-    session: Session, text: str | None, model: Any, columns: Mapping[str, InstrumentedAttribute[int]], *, former: bool = False
-) -> list[Narrowing]:
+def narrowings(session: Session, text: str | None, model: Any, columns: Columns, *, former: bool = False) -> list[Narrowing]:
     """What a search narrows a list to: the rows of which, for each word, one of the entities in `columns` (by kind) has it.
 
     `former` finds entities by what they were called once as well. Looks up how many entities have each word.
@@ -72,12 +75,12 @@ def narrowings(
     ways = list(itertools.islice(itertools.product(*kinds_of), _MOST_WAYS + 1))
     sides = [[_side(kind, words, way, having, numbers, model, columns) for kind in dict.fromkeys(way)] for way in ways]
     if len(sides) == 1:
-        return [Narrowing(side.condition, ids=[side.rows] if side.entities <= FEW else ()) for side in sides[0]]
+        return [_narrowing(session, side, model) for side in sides[0]]
     condition = or_(*(and_(*(side.condition for side in way)) for way in sides))
     leading = [min(way, key=lambda side: side.entities) for way in sides]
     enough = len(ways) <= _MOST_WAYS and all(side.entities <= FEW for side in leading)
     if len(ways) > _MOST_WAYS:
-        condition = and_(*(or_(*(_has(having[word, kind], columns[kind]) for kind in columns)) for word in words))
+        condition = and_(*(or_(*(_has(having[word, kind], columns[kind][0]) for kind in columns)) for word in words))
     return [Narrowing(condition, ids=[side.rows for side in leading] if enough else ())]
 
 
@@ -99,11 +102,27 @@ def forget_words(session: Session, kind: str, entity_id: int) -> None:
 
 @dataclass(frozen=True)
 class _Side:
-    """Rows by one kind of their entities: those that have some of the words, of which the rarest is had by so many `entities`."""
+    """Rows by one kind of their entities, which `column` names and `index` finds: those that have some of the words.
 
+    `having` finds these, beginning with those that have the rarest of the words, which so many `entities` have.
+    """
+
+    column: InstrumentedAttribute[int]
+    index: str
     condition: ColumnElement[bool]
+    having: Select[Any]
     rows: Select[Any]
     entities: int
+
+
+def _narrowing(session: Session, side: _Side, model: Any) -> Narrowing:
+    """By the entities themselves, looked up once, where these are few enough to be named."""
+    if side.entities > FEW:
+        return Narrowing(side.condition)
+    found = session.scalars(side.having.limit(_NAMED + 1)).all()
+    if len(found) > _NAMED:
+        return Narrowing(side.condition, ids=[side.rows])
+    return Narrowing(side.column.in_(found), side.index, few=side.column is model.id)
 
 
 def _side(
@@ -113,25 +132,36 @@ def _side(
     having: Mapping[tuple[str, str], Select[Any]],
     numbers: Mapping[tuple[str, str], int],
     model: Any,
-    columns: Mapping[str, InstrumentedAttribute[int]],
+    columns: Columns,
 ) -> _Side:
     own = sorted((word for word, its in zip(words, way, strict=True) if its == kind), key=lambda word: numbers[word, kind])
-    column = columns[kind]
+    column, index = columns[kind]
     entities = having[own[0], kind].distinct().subquery()
     entity_id = entities.c.entity_id
     rest = [_has(having[word, kind], entity_id) for word in own[1:]]
-    if column is model.id:
-        rows = select(entity_id.label("id")).where(*rest)
-    else:
+    rows = select(entity_id.label("id")).where(*rest)
+    if column is not model.id:
         joined = select(model.id).select_from(entities).join(model, column == entity_id)
         rows = joined.where(*rest).prefix_with("STRAIGHT_JOIN")
-    return _Side(and_(*(_has(having[word, kind], column) for word in own)), rows, numbers[own[0], kind])
+    condition = and_(*(_has(having[word, kind], column) for word in own))
+    return _Side(column, index, condition, _having_all([having[word, kind] for word in own]), rows, numbers[own[0], kind])
 
 
 def _having(kind: str, word: str, *, former: bool) -> Select[Any]:
     """The ids of the entities that have a word which begins so."""
     found = select(SearchWord.entity_id).where(SearchWord.kind == kind, SearchWord.word.startswith(word))
     return found if former else found.where(SearchWord.current)
+
+
+def _having_all(words: Sequence[Select[Any]]) -> Select[Any]:
+    """The ids of the entities that have all of these words, beginning with those that have the first."""
+    first = words[0].subquery()
+    found = select(first.c.entity_id).distinct().prefix_with("STRAIGHT_JOIN")
+    for each in words[1:]:
+        # By the entity, of which there are no more than have the first; a word may be had by many.
+        other = each.with_hint(SearchWord, "FORCE INDEX (ix_search_words_kind_entity_id_word)").subquery()
+        found = found.join(other, other.c.entity_id == first.c.entity_id)
+    return found
 
 
 def _has(entities: Select[Any], entity_id: ColumnElement[Any] | InstrumentedAttribute[int]) -> ColumnElement[bool]:

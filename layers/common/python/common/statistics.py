@@ -12,9 +12,12 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from common.db import utc_now
 from common.fields import Moment, Number, Payload, Shape, UtcMoment
+from common.foremost import MEASURES, Bounds
 from common.sums import SLOT_SECONDS, Sums
 
 MAX_BUCKETS = 1000
+# So many deals are read off as quickly as anything else tells which products are foremost.
+_READ_OFF = 5000
 # Buckets of the period that nobody has bounded: with the one that has just begun.
 _DEFAULT_BUCKETS = {"day": 30, "hour": 24}
 
@@ -26,7 +29,7 @@ class PeriodQuery(Payload):
     until: Moment | None = None
     by: Literal["day", "hour"] = "day"
     utc_offset: Annotated[int, Field(ge=-14 * 60, le=14 * 60)] = 0
-    top: Annotated[int, Field(ge=1, le=50)] = 10
+    top: Annotated[int, Field(ge=0, le=50)] = 10
     product_id: int | None = None
 
     _asked_at: datetime = PrivateAttr(default_factory=utc_now)
@@ -134,33 +137,42 @@ def over_time(rows: Iterable[Row[Any]], query: PeriodQuery) -> list[dict[str, An
     return [{"start": datetime.fromtimestamp(n * seconds - offset, UTC), **total(found[n])} for n in range(first, last + 1)]
 
 
-def top_products(session: Session, deals: Select[Any], deal: Any, limit: int) -> dict[str, list[dict[str, Any]]]:
-    """The products with the most value, and with the most quantity, in `deals` (which selects figures): looked at once for both.
+def top_products(
+    session: Session, deals: Select[Any], deal: Any, query: PeriodQuery, *, number: int, bounds: Bounds | None
+) -> dict[str, list[dict[str, Any]]]:
+    """The products with the most value, and with the most quantity, in `deals` (which selects figures), of which there are `number`.
 
-    Whose sums are the largest only the sums of all that moved in the period tell, so this follows the number of its deals.
+    Where they are all deals of the period, and many, `bounds` knows where to look.
     """
-    sums = deals.add_columns(deal.product_id, func.max(deal.id).label("latest")).group_by(deal.product_id).subquery()
-    ranks = {
-        f"top_by_{by}": func.row_number().over(order_by=(sums.c[by].desc(), sums.c.product_id)).label(f"top_by_{by}")
-        for by in ("value", "quantity")
-    }
-    ranked = select(sums, *ranks.values()).subquery()
-    rows = session.execute(select(ranked).where(or_(*(ranked.c[name] <= limit for name in ranks)))).all()
-    named = select(deal.product_id, deal.product_code, deal.product_name).where(deal.id.in_([row.latest for row in rows]))
-    names: Mapping[int, Any] = {row.product_id: row for row in session.execute(named)} if rows else {}
+    if not query.top:
+        return {f"top_by_{measure}": [] for measure in MEASURES}
+    many = bounds is not None and number > _READ_OFF
+    found = bounds.foremost(session, deals, *query.period(), query.top) if bounds is not None and many else None
+    rows = _ranked(session, deals, deal, query.top) if found is None else found
+    foremost = {measure: sorted(rows, key=lambda row, by=measure: (-getattr(row, by), row.product_id))[: query.top] for measure in MEASURES}  # type: ignore[misc]
+    latest = {row.latest for its in foremost.values() for row in its}
+    named = select(deal.product_id, deal.product_code, deal.product_name).where(deal.id.in_(latest))
+    names: Mapping[int, Any] = {row.product_id: row for row in session.execute(named)} if latest else {}
     return {
-        name: [
+        f"top_by_{measure}": [
             {
                 "product_id": row.product_id,
                 "product_code": names[row.product_id].product_code,
                 "product_name": names[row.product_id].product_name,
                 **figures_of(row),
             }
-            for row in sorted(rows, key=lambda row, name=name: getattr(row, name))  # type: ignore[misc]
-            if getattr(row, name) <= limit
+            for row in its
         ]
-        for name in ranks
+        for measure, its in foremost.items()
     }
+
+
+def _ranked(session: Session, deals: Select[Any], deal: Any, limit: int) -> Sequence[Row[Any]]:
+    """The foremost by either measure, read off all of the deals at once for both."""
+    sums = deals.add_columns(deal.product_id, func.max(deal.id).label("latest")).group_by(deal.product_id).subquery()
+    ranks = {by: func.row_number().over(order_by=(sums.c[by].desc(), sums.c.product_id)).label(f"by_{by}") for by in MEASURES}
+    ranked = select(sums, *ranks.values()).subquery()
+    return session.execute(select(ranked).where(or_(*(ranked.c[f"by_{by}"] <= limit for by in MEASURES)))).all()
 
 
 def total(buckets: Iterable[Mapping[str, Any]]) -> dict[str, Any]:

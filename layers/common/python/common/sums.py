@@ -20,6 +20,8 @@ from sqlalchemy.orm import Session
 from common import positions
 
 SLOT_SECONDS = 1800
+# A sum that changes with every transaction is kept in so many parts, lest they all wait for one row.
+PARTS = 16
 # So many deals are summed up at a time.
 _SUMMED_AT_ONCE = 10_000
 _FIGURES = ("count", "quantity", "value")
