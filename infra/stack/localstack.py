@@ -59,6 +59,10 @@ def localstack(stack: Stack) -> Server:
             # function calls itself by way of others, each gets an environment in the end.
             "PROCESS_RUNTIME_MAX_PER_FUNCTION": "6",
             "PROCESS_RUNTIME_MAX_TOTAL": str(MAX_ENVIRONMENTS),
+            # A new environment costs milliseconds, an idle one 25 MB and its connections.
+            "PROCESS_RUNTIME_IDLE_SECONDS": "60",
+            # What new ones are forked from costs half a second to make, and 100 MB to keep.
+            "PROCESS_RUNTIME_BASE_IDLE_SECONDS": "300",
             # Its waits for itself are for milliseconds: 1 s between two looks made an update of all functions take 26 s.
             "BOTO_WAITER_DELAY": "0",
             "BOTO_WAITER_MAX_ATTEMPTS": "5000",

@@ -54,6 +54,9 @@ def mariadb(stack: Stack) -> Server:
         "--innodb-buffer-pool-size=128M",
         "--innodb-log-file-size=48M",
         "--performance-schema=OFF",
+        # For tables of MyISAM and Aria, of which there are those of the system alone.
+        "--key-buffer-size=1M",
+        "--aria-pagecache-buffer-size=8M",
     )
     return Server(
         name="mariadb",

@@ -32,9 +32,11 @@ class ProcessRuntimeExecutorPlugin(RuntimeExecutorPlugin):  # type: ignore[misc]
 def configure() -> None:
     """Before anything listens."""
     from localstack_process_runtime.loopback import bind_to_named_interface  # noqa: PLC0415
+    from localstack_process_runtime.memory import hold_data_files_once  # noqa: PLC0415
     from localstack_process_runtime.settings import get_settings  # noqa: PLC0415
 
     get_settings()
+    hold_data_files_once()
     bind_to_named_interface()
 
 
@@ -42,10 +44,12 @@ def configure() -> None:
 def start() -> None:
     from localstack_process_runtime import introspection, roles, stack_updates  # noqa: PLC0415
     from localstack_process_runtime.gateway import install  # noqa: PLC0415
+    from localstack_process_runtime.memory import GiveBack  # noqa: PLC0415
     from localstack_process_runtime.pauses import ShortCollections  # noqa: PLC0415
     from localstack_process_runtime.settings import get_settings  # noqa: PLC0415
 
     ShortCollections().start()
+    GiveBack().start()
     introspection.register()
     stack_updates.install()
     if get_settings().enforce_roles:

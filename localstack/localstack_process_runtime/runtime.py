@@ -49,7 +49,7 @@ class ProcessRuntime:
                 fresh,
                 most=settings.max_templates,
                 idle_seconds=settings.template_idle_seconds,
-                base_idle_seconds=settings.limits.idle_seconds,
+                base_idle_seconds=settings.base_idle_seconds,
             )
         self.pool = PoolThread(settings.limits, spawner, environments)
         self.hot_reload = HotReload(self.pool, settings.directory.absolute() / "hot")

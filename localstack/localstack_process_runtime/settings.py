@@ -69,6 +69,7 @@ class Settings:
     fork: bool
     max_templates: int
     template_idle_seconds: float
+    base_idle_seconds: float
     init_timeout_seconds: float
     log_flush_seconds: float
     edge_listen: Address | None
@@ -96,6 +97,7 @@ class Settings:
             fork=_choice(variables, SPAWN, ("fork", "fresh")) == "fork",
             max_templates=_number(variables, "PROCESS_RUNTIME_MAX_TEMPLATES", 24, 1),
             template_idle_seconds=_number(variables, "PROCESS_RUNTIME_TEMPLATE_IDLE_SECONDS", 120.0, 0.0),
+            base_idle_seconds=_number(variables, "PROCESS_RUNTIME_BASE_IDLE_SECONDS", 600.0, 0.0),
             init_timeout_seconds=_number(variables, "PROCESS_RUNTIME_INIT_SECONDS", 30.0, 0.1),
             log_flush_seconds=_number(variables, "PROCESS_RUNTIME_LOG_FLUSH_SECONDS", 0.25, 0.01),
             edge_listen=_address(variables.get("EDGE_LISTEN", ""), "EDGE_LISTEN"),

@@ -108,8 +108,9 @@ def starts_table(figures: StartFigures) -> Table:
     for way, milliseconds in figures.cold_start_ms.items():
         table.add_row(f"a new environment of the product service, {way}", f"{milliseconds:.1f} ms")
     for role, size in sorted(figures.idle_mb.items(), key=lambda each: -each[1]):
-        table.add_row(f"memory: {role}", f"{size:.0f} MB")
-    table.add_row("memory: all of it", f"{sum(figures.idle_mb.values()):.0f} MB")
+        table.add_row(f"memory at rest: {role}", f"{size:.0f} MB")
+    table.add_row("memory at rest: all of it", f"{sum(figures.idle_mb.values()):.0f} MB")
+    table.add_row("memory just after its start, with an environment of each function", f"{sum(figures.started_mb.values()):.0f} MB")
     return table
 
 

@@ -29,7 +29,9 @@ FUNCTION = "inventory-product"
 SPAWN = "PROCESS_RUNTIME_SPAWN"
 WAYS = {"forked": {}, "fresh interpreter": {SPAWN: "fresh"}}
 COLD_STARTS = 7
-REST_SECONDS = 10.0
+SETTLE_SECONDS = 10.0
+REST_SECONDS = 600.0
+"""Until when at the latest all that runs functions has ended for want of work."""
 # Which route it is does not matter: it is the start that is measured.
 _REQUEST = {"resource": "/nothing", "path": "/nothing", "httpMethod": "GET", "requestContext": {}}
 
@@ -40,8 +42,10 @@ class Figures:
 
     first_up_seconds: float
     second_up_seconds: float
+    started_mb: dict[str, float]
+    """Proportional set size, by role, just after the second start: pages that several processes share are counted once."""
     idle_mb: dict[str, float]
-    """Proportional set size, by role: pages that several processes share are counted once."""
+    """The same at rest: nobody has wanted anything for so long that what runs functions has ended."""
     cold_start_ms: dict[str, float]
 
 
@@ -54,16 +58,30 @@ def measure(directory: Path, *, rounds: int = 3, say: Callable[[str], None] = la
         say("second start")
         launcher.down(stack)
         second = _timed(lambda: launcher.up(stack))
-        time.sleep(REST_SECONDS)
-        idle = proportional(stack)
+        time.sleep(SETTLE_SECONDS)
+        started = proportional(stack)
         taken: dict[str, list[float]] = {way: [] for way in WAYS}
         for number in range(1, rounds + 1):
             for way, variables in WAYS.items():
                 say(f"round {number} of {rounds}: cold starts of {FUNCTION}, {way}")
                 taken[way] += _cold_starts(stack, variables)
+        say("waiting until the system is at rest, which takes some minutes")
+        eventually(lambda: not any(_running(stack).values()), seconds=REST_SECONDS, what="rest")
+        time.sleep(SETTLE_SECONDS)
+        idle = proportional(stack)
     finally:
         launcher.down(stack)
-    return Figures(first, second, {role: size / 1e6 for role, size in idle.items()}, {way: median(times) for way, times in taken.items()})
+    return Figures(first, second, _megabytes(started), _megabytes(idle), {way: median(times) for way, times in taken.items()})
+
+
+def _megabytes(by_role: dict[str, int]) -> dict[str, float]:
+    return {role: size / 1e6 for role, size in by_role.items()}
+
+
+def _running(stack: Stack) -> dict[str, list[Any]]:
+    """Environments, and what they are forked from."""
+    known = httpx.get(f"{stack.localstack_url}/_lambda/environments", timeout=30).json()
+    return {kind: known[kind] for kind in ("environments", "templates", "bases")}
 
 
 def _timed(act: Callable[[], object]) -> float:
@@ -95,8 +113,7 @@ def _report(functions: Any) -> str:
 
 def _end_environments(stack: Stack) -> None:
     def running() -> list[int]:
-        known = httpx.get(f"{stack.localstack_url}/_lambda/environments", timeout=30).json()["environments"]
-        return [each["pid"] for each in known if each["function"] == FUNCTION]
+        return [each["pid"] for each in _running(stack)["environments"] if each["function"] == FUNCTION]
 
     for pid in running():
         with suppress(ProcessLookupError):
