@@ -28,6 +28,8 @@ def bridge(stack: Stack) -> Server | None:
             "LIVE_GATEWAY_URL": stack.gateway_url,
             # Without files in it the folder does nothing: see common/crash_points.py.
             "CRASH_POINTS": str(stack.run_dir / "crash-points"),
+            # The title of a child would overwrite the environment that marks the process as ours.
+            "SPT_NOENV": "1",
         },
         late_environment=lambda: {"DATABASE_USER": account("bridge"), "DATABASE_PASSWORD": passwords(stack.secrets_dir)["bridge"]},
         directory=stack.project_dir,

@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from infra.stack import Ports, Stack, launcher
+from infra.stack.process import processes_of
 
 
 def entry(system, name):
@@ -57,6 +58,13 @@ def test_servers_survive_their_supervisor_and_the_next_up_takes_them_over(system
     launcher.up(system)
 
     assert {name: server["pid"] for name, server in system.state.read()["servers"].items()} == pids
+
+
+def test_the_bridges_children_are_known_to_be_the_systems(system):
+    bridge = psutil.Process(system.state.read()["servers"]["bridge"]["pid"])
+    children = {process.pid for process in bridge.children()}
+    assert children
+    assert children <= processes_of(system.run_dir).keys(), "a supervisor could not end what a killed one left behind"
 
 
 def test_up_does_not_wait_for_a_supervisor_that_is_about_to_die(system):
