@@ -9,6 +9,7 @@ import json
 import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -43,7 +44,7 @@ _BY_TRADE = {"procurement", "order", "cancellation"}
 
 @dataclass(frozen=True)
 class Violation:
-    """A promise that was broken: `what` is lost, doubled, invented, negative, undecided, undelivered, stale, dead or answer."""
+    """A promise that was broken: `what` is lost, doubled, invented, negative, undecided, undelivered, stale, dead, sum or answer."""
 
     what: str
     detail: str
@@ -390,6 +391,33 @@ def _name(operation: Operation) -> str:
     return f"operation {operation.number} ({operation.kind} {operation.arguments})"
 
 
+def _sums_are_what_they_are_of(facts: Facts) -> Iterator[Violation]:
+    """The stock's figures are those of the storages; orders by half hours, as far as they are summed up, those of the orders."""
+    names = ("quantity", "value", "in_stock", "enough")
+    held = [sum(row[name] for row in facts.world.stock_sums) for name in names]
+    storages = facts.world.worths
+    due = [
+        sum(row["quantity"] for row in storages),
+        sum(row["quantity"] * row["price_buy"] for row in storages),
+        sum(row["quantity"] > 0 for row in storages),
+        sum(row["quantity"] >= _LOW for row in storages),
+    ]
+    if held != due:
+        yield Violation("sum", f"{names} of the stock are {held}, where the storages make {due}")
+    up_to = max((row["deal_id"] for row in facts.world.order_summed), default=0)
+    orders: Counter[tuple[int, str, str]] = Counter()
+    for order in facts.world.deals:
+        if order["id"] <= up_to:
+            slot = (order["timestamp"] - datetime(1970, 1, 1)) // timedelta(minutes=30)  # noqa: DTZ001  # as columns hold UTC
+            figures = {"count": 1, "quantity": order["quantity"], "value": order["total_cost"]}
+            orders.update({(slot, order["status"], name): figure for name, figure in figures.items()})
+    for row in facts.world.order_sums:
+        orders.subtract({(row["slot"], row["status"], name): row[name] for name in ("count", "quantity", "value")})
+    for (slot, status, name), rest in orders.items():
+        if rest:
+            yield Violation("sum", f"{name} of {status} orders in half hour {slot} is off by {-rest}")
+
+
 CHECKS: tuple[Callable[[Facts], Iterator[Violation]], ...] = (
     _answers_are_expected,
     _answered_once,
@@ -404,4 +432,5 @@ CHECKS: tuple[Callable[[Facts], Iterator[Violation]], ...] = (
     _alerts_tell_the_crossings,
     _edits_are_there,
     _caches_equal_the_database,
+    _sums_are_what_they_are_of,
 )

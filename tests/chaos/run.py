@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import redis as redis_client
 
 from common.liveness import STATES_KEY
+from infra.reconcile.sums import SUMS
 from tests.chaos.faults import BREAK, HINDRANCES, Attack
 from tests.chaos.invariants import Facts, Violation, violations
 from tests.chaos.kinds import ARGUMENTS, CRASHES
@@ -81,7 +82,8 @@ def run(system: ChaosSystem, plan: Plan, say: Callable[[str], None], *, seconds:
     """Do what the plan says, for so many seconds at most, on a system that runs; `patience` is what a client has for an answer."""
     workload = Workload(plan, system.stack.gateway_url, system.directory / "clients", patience)
     workload.set_the_stage()
-    say(f"the stage is set: {len(plan.staged)} operations")
+    sum_up(system)
+    say(f"the stage is set: {len(plan.staged)} operations, and summed up")
     probe = _probe(workload, system)
     happened = Happened()
     began = time.monotonic()
@@ -101,6 +103,15 @@ def run(system: ChaosSystem, plan: Plan, say: Callable[[str], None], *, seconds:
     found.extend(Violation("undecided", f"no order was confirmed after {_names(faults)}") for faults in happened.never_recovered)
     settled = time.monotonic() - began - worked
     return Outcome(plan, facts, happened, found, worked, settled, workload.pace.begun, workload.causes())
+
+
+def sum_up(system: ChaosSystem) -> None:
+    """Have all sums there are from now on, which the services would make when they are asked for them a minute later."""
+    with system.database(autocommit=False) as connection, connection.cursor() as cursor:
+        for sums in SUMS:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
+            sums.make_anew(cursor, all_of_it=True)
+            connection.commit()
 
 
 def gather(system: ChaosSystem, workload: Workload, probe: Probe, happened: Happened) -> Facts:

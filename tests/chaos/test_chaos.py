@@ -95,6 +95,11 @@ CORRUPTIONS = {
         ),
         "dead",
     ),
+    "the stock's figures are altered": ("UPDATE stock_sums SET enough = enough + 1 LIMIT 1", "sum"),
+    "an order is summed up that is not there": (
+        "INSERT INTO order_sums (slot, status, count, quantity, value) VALUES (1, 'confirmed', 1, 1, 1)",
+        "sum",
+    ),
     "an edit is lost": ("UPDATE products SET name = 'another' ORDER BY id LIMIT 1", "stale"),
 }
 

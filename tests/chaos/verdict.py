@@ -79,7 +79,11 @@ def tables(document: Mapping[str, Any]) -> list[Table]:
         ("lost", f"{document['lost']:,}", "what a client was told, or an event, that is not there"),
         ("doubled", f"{document['doubled']:,}", "what is there more than once"),
         ("invented", f"{document['invented']:,}", "what is there and was asked for by nobody"),
-        ("other violations", f"{document['other_violations']:,}", "negative, undecided, undelivered, stale, dead, unexpected answers"),
+        (
+            "other violations",
+            f"{document['other_violations']:,}",
+            "negative, undecided, undelivered, stale, dead, sums, unexpected answers",
+        ),
         ("stale reads", f"{document['stale_reads_while_healing']:,}", "of what the client had changed itself, while things were broken"),
         ("consumers revived", f"{document['revived_by_the_operator']:,}", "given up after too many kills within a minute"),
         (

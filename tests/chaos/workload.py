@@ -244,7 +244,9 @@ class _Client:
     def _look(self, operation: Operation) -> Told:
         what = operation.arguments["what"]
         if what == "orders":
-            return self._send(operation, "GET", "/api/orders?sort=-id&limit=20")
+            # Whoever asks for statistics sums up the orders that have settled.
+            path = "/api/orders/statistics?top=3" if operation.number % 2 else "/api/orders?sort=-id&limit=20"
+            return self._send(operation, "GET", path)
         if what == "mine" and self._edited:
             path, known = list(self._edited.values())[operation.number % len(self._edited)]
             told = self._send(operation, "GET", path)

@@ -29,6 +29,12 @@ _TABLES = {
     "events": "SELECT event_id, channel, delivered_at, IF(channel = 'order_stock_out', payload, '') AS payload FROM outbox",
     "processed": "SELECT consumer, event_id FROM processed_events",
     "dead_letters": "SELECT consumer, event_id, reason FROM dead_letters WHERE replayed_at IS NULL",
+    # What is summed up, as far as it is not what clients are told.
+    "worths": "SELECT quantity, price_buy FROM storages",
+    "deals": "SELECT id, timestamp, quantity, total_cost, status FROM orders",
+    "stock_sums": "SELECT quantity, value, in_stock, enough FROM stock_sums",
+    "order_sums": "SELECT slot, status, count, quantity, value FROM order_sums",
+    "order_summed": "SELECT deal_id FROM order_summed",
 }
 _SCANNED = 1000
 
@@ -48,6 +54,11 @@ class World:
     events: list[Row]
     processed: list[Row]
     dead_letters: list[Row]
+    worths: list[Row]
+    deals: list[Row]
+    stock_sums: list[Row]
+    order_sums: list[Row]
+    order_summed: list[Row]
 
 
 def read_world(connection: Connection[DictCursor]) -> World:
