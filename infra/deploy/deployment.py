@@ -96,6 +96,8 @@ def parameters_of(stack: Stack, described: template.Template) -> dict[str, str]:
         "AllowedOrigin": f"http://localhost:{stack.ports.page}",
         "LogLevel": addresses["LOG_LEVEL"],
     }
+    if "REQUESTS_PER_SECOND" in addresses:
+        known["RequestsPerSecond"] = addresses["REQUESTS_PER_SECOND"]
     declared = described.get("Parameters", {})
     unknown = [name for name, parameter in declared.items() if name not in known and "Default" not in parameter]
     if unknown:

@@ -120,6 +120,8 @@ class Stack:
             "AWS_SECRET_ACCESS_KEY": "test",
             "AWS_DEFAULT_REGION": "us-east-1",
             "LOG_LEVEL": os.environ.get("LOG_LEVEL", "INFO"),
+            # The template's own limit unless the environment says otherwise.
+            **{name: os.environ[name] for name in ("REQUESTS_PER_SECOND",) if name in os.environ},
         }
 
 
