@@ -16,6 +16,8 @@ def main() -> None:
         timeout_graceful_shutdown=settings.stop_seconds,
         log_level="info",
         access_log=False,
+        # Or whoever is on this machine could say who they are.
+        proxy_headers=False,
         server_header=False,
         date_header=False,
     )

@@ -20,18 +20,27 @@ if TYPE_CHECKING:
 _HOP_BY_HOP = frozenset(
     ("connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailer", "transfer-encoding", "upgrade", "host")
 )
+# What says whose request it is, which is not for clients to say.
+_FORWARDING = frozenset(("forwarded", "x-forwarded-for", "x-forwarder-key", "x-real-ip"))
 
 
 class Upstream:
-    """A server behind the page; for one that may be starting again one has `patience`, in seconds."""
+    """A server behind the page; for one that may be starting again one has `patience`, in seconds.
 
-    def __init__(self, client: httpx.AsyncClient, patience: float = 0) -> None:
+    One that is told the `forwarder_key` is told with it whose request it is.
+    """
+
+    def __init__(self, client: httpx.AsyncClient, patience: float = 0, forwarder_key: str = "") -> None:
         self._client = client
         self._patience = patience
+        self._forwarder_key = forwarder_key
 
     async def answer(self, request: Request) -> Response:
         """Its answer, status and headers untouched, streamed; 502 in the API's own form where there is none."""
-        headers = [(name, value) for name, value in request.headers.raw if name.decode("latin-1") not in _HOP_BY_HOP]
+        not_passed = _HOP_BY_HOP | _FORWARDING
+        headers = [(name, value) for name, value in request.headers.raw if name.decode("latin-1") not in not_passed]
+        if self._forwarder_key and request.client is not None:
+            headers += [(b"x-forwarded-for", request.client.host.encode()), (b"x-forwarder-key", self._forwarder_key.encode())]
         url = _url_of(request)
         has_body = "content-length" in request.headers or "transfer-encoding" in request.headers
         passed = self._client.build_request(request.method, url, headers=headers, content=request.stream() if has_body else None)

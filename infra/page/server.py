@@ -47,7 +47,8 @@ def page_app(settings: PageSettings) -> Starlette:
         async with gateway, live:
             yield
 
-    to_gateway, to_live = Upstream(gateway), Upstream(live, settings.live_events_patience)
+    to_gateway = Upstream(gateway, forwarder_key=settings.forwarder_key)
+    to_live = Upstream(live, settings.live_events_patience)
     return Starlette(
         routes=[
             Route("/api/events", to_live.answer, methods=["GET"]),

@@ -16,6 +16,8 @@ class PageSettings(BaseSettings):
     gateway_url: str
     live_events_url: str
     files: Path
+    # What the gateway believes it by whose requests it passes on; without it all of them are the page's server's own.
+    forwarder_key: str = ""
 
     # A function has 29 seconds; a stream is silent for 15 at most.
     answer_seconds: float = 40.0

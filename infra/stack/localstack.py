@@ -6,6 +6,7 @@ import os
 import shutil
 from typing import TYPE_CHECKING
 
+from infra.stack.forwarding import forwarder_key
 from infra.stack.ports import LOOPBACK
 from infra.stack.server import Server, answers
 
@@ -68,6 +69,7 @@ def localstack(stack: Stack) -> Server:
             "BOTO_WAITER_MAX_ATTEMPTS": "5000",
             **STAYS_ON_THIS_MACHINE,
         },
+        late_environment=lambda: {"EDGE_FORWARDER_KEY": forwarder_key(stack.secrets_dir)},
         directory=home,
         ports={"LocalStack": ports.localstack, "gateway": ports.gateway},
         healthy=lambda: answers(f"http://{LOOPBACK}:{ports.localstack}/_localstack/health", 200),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from infra.stack.forwarding import forwarder_key
 from infra.stack.server import Server, answers
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ def page(stack: Stack) -> Server | None:
             # Read at each request: a page built anew needs no restart.
             "PAGE_FILES": str(stack.project_dir / "frontend" / "dist"),
         },
+        late_environment=lambda: {"PAGE_FORWARDER_KEY": forwarder_key(stack.secrets_dir)},
         directory=stack.project_dir,
         ports={"page": stack.ports.page},
         # Serving, even if only to say that the page is not built.

@@ -75,6 +75,7 @@ class Settings:
     edge_listen: Address | None
     edge_api_name: str
     edge_stage: str
+    edge_forwarder_key: str
     state_directory: Path | None
     enforce_roles: bool
 
@@ -103,6 +104,7 @@ class Settings:
             edge_listen=_address(variables.get("EDGE_LISTEN", ""), "EDGE_LISTEN"),
             edge_api_name=variables.get("EDGE_API_NAME", "").strip(),
             edge_stage=variables.get("EDGE_STAGE", "").strip(),
+            edge_forwarder_key=variables.get("EDGE_FORWARDER_KEY", "").strip(),
             state_directory=Path(kept) if (kept := variables.get("PROCESS_RUNTIME_STATE_DIR", "").strip()) else None,
             enforce_roles=_choice(variables, "PROCESS_RUNTIME_ROLES", ("enforced", "ignored")) == "enforced",
         )

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ROLE = "arn:aws:iam::000000000000:role/function"
+FORWARDER_KEY = "known-to-the-edge"
 
 
 def free_ports(count: int) -> list[int]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from api import AUTHORIZER, ECHO, Api
+from stack import FORWARDER_KEY
 
 from localstack_process_runtime.edge.events import _any_response_of, _encode, _plain_response_of
 
@@ -42,6 +43,26 @@ def test_paths_are_those_of_a_custom_domain_mapped_to_the_root(localstack: Local
     assert event["requestContext"]["stage"] == "api"
     assert event["multiValueQueryStringParameters"] == {"q": ["1", "2"]}
     assert event["requestContext"]["authorizer"]["principalId"] == "user|ada"
+
+
+@pytest.mark.parametrize(
+    ("headers", "client"),
+    [
+        ({"X_Forwarder_Key": FORWARDER_KEY, "X_Forwarded_For": "203.0.113.9"}, "203.0.113.9"),
+        ({"X_Forwarder_Key": FORWARDER_KEY, "X_Forwarded_For": "198.51.100.1, 2001:db8::9"}, "2001:db8::9"),
+        ({"X_Forwarder_Key": FORWARDER_KEY, "X_Forwarded_For": "not an address"}, "127.0.0.1"),
+        ({"X_Forwarder_Key": FORWARDER_KEY}, "127.0.0.1"),
+        ({"X_Forwarder_Key": FORWARDER_KEY[:-1], "X_Forwarded_For": "203.0.113.9"}, "127.0.0.1"),
+        ({"X_Forwarder_Key": "", "X_Forwarded_For": "203.0.113.9"}, "127.0.0.1"),
+        ({"X_Forwarder_Key": "\xe9", "X_Forwarded_For": "203.0.113.9"}, "127.0.0.1"),
+        ({"X_Forwarded_For": "203.0.113.9"}, "127.0.0.1"),
+    ],
+)
+def test_whose_request_it_is_may_be_said_by_whoever_knows_the_key(localstack: LocalStack, edge: Api, headers: dict[str, str], client: str):
+    event = localstack.request("GET", "/api/products/1", Authorization="ada", **headers).json()
+    assert event["requestContext"]["identity"]["sourceIp"] == client
+    assert event["multiValueHeaders"]["X-Forwarded-For"] == [client]
+    assert "x-forwarder-key" not in {name.lower() for name in event["headers"]}
 
 
 def test_an_unknown_route_gets_the_apis_own_answer(localstack: LocalStack, edge: Api):

@@ -34,7 +34,8 @@ def attack(target: Target, *, thorough: bool = True) -> Part:
     since = _revoke(part, target, gone, disabled, admin)
     _forgeries(part, target, user)
     _elsewhere(part, target, user)
-    _brute_force(part, target)
+    for way, url in (("at the gateway", target.stack.gateway_url), ("at the page", target.stack.page_url)):
+        _brute_force(part, target, way, url)
     _unknown_names(part, target, 12 if thorough else 8)
     if thorough:
         _is_revoked(part, target, since, {"signed out": gone, "disabled": disabled})
@@ -80,23 +81,26 @@ def refusal_faults(name: str, answer: httpx.Response) -> Iterator[str]:
         yield f"{name}: another form: {answer.text[:_DETAIL]}"
 
 
-def _brute_force(part: Part, target: Target) -> None:
+def _brute_force(part: Part, target: Target, way: str, url: str) -> None:
     victim = target.user()
-    with target.client() as client:
+    with target.client(url=url) as client:
         answers = []
         for number in range(_GUESSES):
             # An address that the client names itself is not believed.
             pretended = f"198.51.100.{number}"
             client.headers.update({"x-forwarded-for": pretended, "x-real-ip": pretended, "forwarded": f"for={pretended}"})
+            client.headers["x-forwarder-key"] = f"guess-{number}"
             wrong = {"username": _spelled(victim.username, number), "password": f"guess {number}"}
             answers.append(target.in_turn(client, "/api/auth/login", wrong))
         right = target.in_turn(client, "/api/auth/login", {"username": victim.username, "password": victim.password})
-        part.cases("guesses of one password", _GUESSES + 1, guessing_faults([answer.status_code for answer in answers], right.status_code))
+        guessed = guessing_faults([answer.status_code for answer in answers], right.status_code)
+        part.cases(f"guesses of one password {way}", _GUESSES + 1, guessed)
         part.case("429 says when to come back", [] if "retry-after" in answers[-1].headers else [_told("the last guess", answers[-1])])
-    with target.client() as another:
+    with target.client(url=url) as another:
         answer = target.in_turn(another, "/api/auth/login", {"username": victim.username, "password": victim.password})
         part.case(
-            "whose password is guessed signs in elsewhere", [] if answer.status_code == 200 else [_told("the right password", answer)]
+            f"whose password is guessed signs in elsewhere {way}",
+            [] if answer.status_code == 200 else [_told("the right password", answer)],
         )
 
 

@@ -94,6 +94,7 @@ def secrets_by_owner(target: Target) -> dict[str, dict[str, str]]:
             if value in passwords:
                 found[_service(function["FunctionName"])][value] = passwords[value]
     found["bridge"] = {password: what for password, what in passwords.items() if what.endswith("bridge")}
+    found["forwarder"] = {target.forwarder_key(): "what the gateway knows the page's server by"}
     return dict(found)
 
 
@@ -116,6 +117,8 @@ def function_processes(target: Target) -> Iterator[Process]:
 def _known_to(server: str, secrets: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
     """What must not stand in a server's environment: the bridge, and who follows events for the page, have the bridge's account."""
     own = set(secrets["bridge"]) if server in {"bridge", "live", "page"} else set()
+    if server in {"localstack", "page"}:
+        own |= set(secrets["forwarder"])
     return {secret: what for each in secrets.values() for secret, what in each.items() if secret not in own}
 
 

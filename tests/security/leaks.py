@@ -40,6 +40,7 @@ def attack(target: Target) -> Part:
     part = Part("secrets written down")
     target.signing_key()
     target.database_passwords()
+    target.forwarder_key()
     needles = spellings(target.secrets)
     part.cases("secrets that were used", len(target.secrets))
     for source in (*_log_files(target), *_log_streams(target), *_redis(target), *_tables(target)):

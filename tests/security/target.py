@@ -15,6 +15,7 @@ import httpx
 from redis import Redis
 
 from infra.deploy.deployment import client_of
+from infra.stack.forwarding import forwarder_key
 from infra.stack.ports import LOOPBACK
 from tests.administrator import database_of
 
@@ -83,13 +84,13 @@ class Target:
             time.sleep(0.2)
         raise TimeoutError(f"no turn at {path}")
 
-    def client(self, token: str | None = None, address: str | None = None) -> httpx.Client:
-        """A client of the gateway, by default from a loopback address that no other has."""
+    def client(self, token: str | None = None, address: str | None = None, url: str | None = None) -> httpx.Client:
+        """A client of the gateway, or of another server, by default from a loopback address that no other has."""
         number = next(self._numbers)
         own = f"127.{1 + number // 250 % 200}.{int(self._run[:2], 16)}.{1 + number % 250}"
         transport = httpx.HTTPTransport(local_address=address or own)
         headers = {"authorization": f"Bearer {token}"} if token else {}
-        return httpx.Client(base_url=self.stack.gateway_url, transport=transport, headers=headers, timeout=_ANSWER_SECONDS)
+        return httpx.Client(base_url=url or self.stack.gateway_url, transport=transport, headers=headers, timeout=_ANSWER_SECONDS)
 
     def said(self, request: bytes, port: int | None = None) -> bytes:
         """All that is said to these bytes on a connection of their own; the request had better ask for it to be closed."""
@@ -122,6 +123,10 @@ class Target:
             service = path.name.removesuffix("DatabaseSecret").lower()
             found[service] = self.secret(json.loads(path.read_text(encoding="utf-8"))["password"], f"the database password of {service}")
         return found
+
+    def forwarder_key(self) -> str:
+        """By what the gateway believes the page's server whose requests it passes on."""
+        return self.secret(forwarder_key(self.stack.secrets_dir), "the forwarder's key")
 
     def database(self) -> contextlib.AbstractContextManager[Connection[DictCursor]]:
         """A connection as the database's administrator."""

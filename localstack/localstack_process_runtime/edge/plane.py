@@ -33,6 +33,7 @@ from werkzeug.datastructures import Headers
 
 from lambda_environments import Invocation, InvocationResult, PoolSaturatedError
 from localstack_process_runtime import functions
+from localstack_process_runtime.edge import forwarding
 from localstack_process_runtime.edge.compiling import (
     CompiledApi,
     Constant,
@@ -98,6 +99,7 @@ class DataPlane:
         self._stale = True
         self._look_again_at = 0.0
         self._closing = False
+        self.forwarder_key = settings.edge_forwarder_key
 
     def changed(self) -> None:
         """Something was deployed or set; may be called from any thread."""
@@ -169,6 +171,8 @@ class Exchange:
         self.request = request
         self._reply = reply
         self.headers = grouped(request.headers)
+        if forwarding.KEY in self.headers:
+            forwarding.settle_client(request, self.headers, plane.forwarder_key)
         self.path = root_path(request.target)
         self.trace = trace_id(self.headers)
         self.variables = context_variables(api, request, self.path, self.headers, new_id())

@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -59,9 +60,9 @@ def files(tmp_path):
 def ask(api_url, files):
     settings = PageSettings(port=1, gateway_url=api_url, live_events_url="http://127.0.0.1:9", files=files, live_events_patience=0.2)
 
-    def asking(path, method="GET", **rest):
+    def asking(path, method="GET", *, of=settings, came_from="192.0.2.1", **rest):
         async def request():
-            transport = httpx.ASGITransport(page_app(settings))
+            transport = httpx.ASGITransport(page_app(of), client=(came_from, 1))
             async with httpx.AsyncClient(transport=transport, base_url="http://page") as client:
                 return await client.request(method, path, **rest)
 
@@ -110,6 +111,34 @@ def test_every_answer_keeps_the_page_to_itself(ask, path):
     assert "frame-ancestors 'none'" in headers["content-security-policy"]
     assert "unsafe-eval" not in headers["content-security-policy"]
     assert headers["x-content-type-options"] == "nosniff"
+
+
+class Headers(Api):
+    """Answers with the headers it was asked with."""
+
+    def answer(self):
+        told = json.dumps([[name.lower(), value] for name, value in self.headers.items()]).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(told)))
+        self.end_headers()
+        self.wfile.write(told)
+
+    do_GET = answer  # noqa: N815  # as http.server names them
+
+
+@pytest.mark.parametrize(("path", "told_to"), [("/api/products", "gateway_url"), ("/api/events", "live_events_url")])
+def test_the_gateway_is_told_whose_request_it_is_whatever_the_client_says(ask, files, path, told_to):
+    nowhere = "http://127.0.0.1:9"
+    said = {"x-forwarded-for": "198.51.100.1", "forwarded": "for=198.51.100.1", "x-real-ip": "198.51.100.1", "x-forwarder-key": "guessed"}
+    with ThreadingHTTPServer(("127.0.0.1", 0), Headers) as server:
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        addresses = {"gateway_url": nowhere, "live_events_url": nowhere} | {told_to: f"http://127.0.0.1:{server.server_port}"}
+        settings = PageSettings(port=1, files=files, forwarder_key="known-to-the-gateway", **addresses)
+        told = ask(path, of=settings, came_from="203.0.113.9", headers=said).json()
+        server.shutdown()
+    forwarding = [header for header in told if header[0] in said]
+    to_the_gateway = [["x-forwarded-for", "203.0.113.9"], ["x-forwarder-key", "known-to-the-gateway"]]
+    assert forwarding == (to_the_gateway if told_to == "gateway_url" else [])
 
 
 def test_the_api_is_asked_as_the_page_was(ask):
