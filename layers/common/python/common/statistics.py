@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, PrivateAttr, model_validator
-from sqlalchemy import Row, Select, func, or_, select, text
+from sqlalchemy import ColumnElement, Row, Select, func, or_, select, text
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from common.db import utc_now
@@ -113,12 +113,16 @@ def in_buckets(
 
     Where they are all deals of the period, `sums` has most of it ready, unless the asker's hours begin within half hours.
     """
-    summed = sums.within(*query.period()) if sums is not None and query.utc_offset * 60 % SLOT_SECONDS == 0 else None
+
+    def numbered(slot: ColumnElement[int]) -> ColumnElement[int]:
+        return func.floor((slot * SLOT_SECONDS + query.utc_offset * 60) / _seconds(query))
+
+    summed = sums.within(*query.period(), numbered) if sums is not None and query.utc_offset * 60 % SLOT_SECONDS == 0 else None
     if summed is not None:
-        number = func.floor((summed.c.slot * SLOT_SECONDS + query.utc_offset * 60) / _seconds(query)).label("number")
+        number = summed.c.number
         apart = [summed.c[each.key] for each in by]
         ready = (func.sum(summed.c[name]).label(name) for name in ("count", "quantity", "value"))
-        return session.execute(select(number, *apart, *ready).group_by(text("number"), *apart)).all()
+        return session.execute(select(number, *apart, *ready).group_by(number, *apart)).all()
     # Numbered from the epoch, where 1970-01-01 00:00 is by the asker's clocks.
     since_epoch = func.timestampdiff(text("SECOND"), text("'1970-01-01'"), moment) + query.utc_offset * 60
     number = func.floor(since_epoch / _seconds(query)).label("number")

@@ -6,7 +6,7 @@ transaction, under a lock that keeps off who sums: see `Sums.changed`.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -83,8 +83,8 @@ class Sums:
             rows = [dict(zip(names, (*key, *figures), strict=True)) for key, figures in sorted(corrections.items())]
             session.execute(self._adding(insert(self.sums).values(rows)))
 
-    def within(self, since: datetime, until: datetime) -> Subquery | None:
-        """Figures that add up to the period's, with the `slot` they are of and what deals are told apart by.
+    def within(self, since: datetime, until: datetime, numbered: Callable[[ColumnElement[int]], ColumnElement[int]]) -> Subquery | None:
+        """Figures that add up to the period's, by the `number` that `numbered` gives a half hour, and by what deals are told apart.
 
         None where the period has no whole half hour.
         """
@@ -93,13 +93,17 @@ class Sums:
             return None
         deal, up_to = self.deal, self._up_to()
         begin, rest = (datetime.fromtimestamp(slot * SLOT_SECONDS, UTC) for slot in (first, end))
+        sums, number = self.sums, numbered(self.sums.slot).label("number")
+        apart = [getattr(sums, name) for name in self.apart]
+        figures = (func.sum(getattr(sums, name)).label(name) for name in _FIGURES)
+        # Added up before they are put together with others: there are as many as the period has half hours.
+        summed = select(number, *apart, *figures).where(sums.slot >= first, sums.slot < end).group_by(text("number"), *apart)
         return (
-            select(*(getattr(self.sums, name) for name in ("slot", *self.apart, *_FIGURES)))
-            .where(self.sums.slot >= first, self.sums.slot < end)
+            select(summed.subquery())
             .union_all(
-                self._deals("PRIMARY", and_(deal.id > up_to, deal.timestamp >= since, deal.timestamp < until)),
-                self._deals(self.index, and_(deal.id <= up_to, deal.timestamp >= since, deal.timestamp < begin)),
-                self._deals(self.index, and_(deal.id <= up_to, deal.timestamp >= rest, deal.timestamp < until)),
+                self._deals("PRIMARY", and_(deal.id > up_to, deal.timestamp >= since, deal.timestamp < until), numbered),
+                self._deals(self.index, and_(deal.id <= up_to, deal.timestamp >= since, deal.timestamp < begin), numbered),
+                self._deals(self.index, and_(deal.id <= up_to, deal.timestamp >= rest, deal.timestamp < until), numbered),
             )
             .subquery()
         )
@@ -110,8 +114,8 @@ class Sums:
         more = select(deal.id).where(deal.id > done, deal.id <= settled).order_by(deal.id)
         up_to = session.scalar(more.offset(_SUMMED_AT_ONCE - 1).limit(1)) or settled
         if up_to > done:
-            deals = self._deals("PRIMARY", and_(deal.id > done, deal.id <= up_to)).subquery()
-            keys = [deals.c[name] for name in ("slot", *self.apart)]
+            deals = self._deals("PRIMARY", and_(deal.id > done, deal.id <= up_to), lambda slot: slot).subquery()
+            keys = [deals.c.number.label("slot"), *(deals.c[name] for name in self.apart)]
             summed = select(*keys, *(func.sum(deals.c[name]).label(name) for name in _FIGURES)).group_by(*keys).order_by(*keys)
             # Read first and then written: INSERT ... SELECT locks what it reads, against those who wait for the mark.
             rows = [dict(row) for row in session.execute(summed).mappings()]
@@ -122,12 +126,14 @@ class Sums:
     def _adding(self, statement: Any) -> Any:
         return statement.on_duplicate_key_update({name: getattr(self.sums, name) + statement.inserted[name] for name in _FIGURES})
 
-    def _deals(self, index: str, condition: ColumnElement[bool]) -> Select[Any]:
+    def _deals(
+        self, index: str, condition: ColumnElement[bool], numbered: Callable[[ColumnElement[int]], ColumnElement[int]]
+    ) -> Select[Any]:
         """Deals one by one, in the columns of their sums."""
         deal = self.deal
-        slot = func.floor(func.timestampdiff(text("SECOND"), text("'1970-01-01'"), deal.timestamp) / SLOT_SECONDS).label("slot")
+        slot = func.floor(func.timestampdiff(text("SECOND"), text("'1970-01-01'"), deal.timestamp) / SLOT_SECONDS)
         apart = (getattr(deal, name) for name in self.apart)
-        columns = (slot, *apart, literal(1).label("count"), deal.quantity, deal.total_cost.label("value"))
+        columns = (numbered(slot).label("number"), *apart, literal(1).label("count"), deal.quantity, deal.total_cost.label("value"))
         return select(*columns).with_hint(deal, f"FORCE INDEX ({index})").where(condition)
 
     def _up_to(self) -> ScalarSelect[int]:
