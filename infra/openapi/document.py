@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from common.fields import MAX_ID
 from common.operations import Listing, Operation
 from infra.deploy import template
+from infra.openapi.links import Links
 from infra.openapi.live_events import LIVE_EVENTS, LiveEvent
 from infra.openapi.problem import Problem
 from infra.openapi.schemas import Mode, schemas_of
@@ -42,8 +43,11 @@ def build(template_path: Path) -> Json:
         answered = operation.answers.item if isinstance(operation.answers, Listing) else operation.answers
         models += [(answered, "serialization")] if answered and not isinstance(answered, str) else []
     paths: dict[str, Json] = {}
+    links = Links(operations)
     for operation in sorted(operations, key=lambda operation: operation.path):
-        paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation)
+        described = paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation)
+        if linked := links.of(operation):
+            described["responses"][str(operation.status)]["links"] = linked
     return {
         "openapi": "3.1.0",
         "info": {"title": "Inventory", "version": "1", "description": _DESCRIPTION},

@@ -23,6 +23,9 @@ class _AsClientsSeeIt(GenerateJsonSchema):
             value = schema.get(bound)
             if value is not None:
                 found[name] = int(value)  # type: ignore[call-overload]
+        places = schema.get("decimal_places")
+        if places is not None and self.mode == "validation":  # of an answer it is the server's word, and of a client's the rule
+            found["multipleOf"] = float(f"1e-{places}")
         return found
 
     def ser_schema(self, schema: Any) -> None:

@@ -9,8 +9,10 @@ from __future__ import annotations
 import contextlib
 import copy
 import time
+from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import schemathesis
 from schemathesis.config import SchemathesisConfig
@@ -35,7 +37,9 @@ NOT_CHECKED = {
 PHASES = ("coverage", "fuzzing", "stateful")
 # Of the cases that were asked for: so many are made one by one, the others follow one another.
 _ALONE = 0.75
-_STEPS = 6
+_STEPS = 30
+# Most end long before that.
+_STEPS_OF_MOST = 4
 _DETAIL = 600
 
 
@@ -61,10 +65,11 @@ def attack(
     # What has no end of its own comes last: on a slow machine it is what there is less of.
     run(part, ending, url, spare.token, round(cases * share), seed, deadline, asked, phases=alone)
     if following:
-        run(part, lasting, url, attacker.token, cases, seed, deadline, asked, phases=following, spared=spared)
+        run(part, _linked(lasting), url, attacker.token, cases, seed, deadline, asked, phases=following, spared=spared)
     run(part, lasting, url, attacker.token, cases, seed, deadline, asked, phases=alone, spared=spared)
     part.cases("operations of the document", len(operations_of(document)), asked.missing(document))
     part.cases("operations that did what was asked", len(asked.done))
+    part.cases("things read, changed and deleted, each by what another answer said", len(asked.walked))
     with target.client(attacker.token) as client:
         # Without this, all could have been answered to nobody.
         still = client.get("/api/auth/users").status_code
@@ -78,6 +83,8 @@ class Asked:
 
     all: set[str] = field(default_factory=set)
     done: set[str] = field(default_factory=set)
+    walked: set[str] = field(default_factory=set)
+    """What was there to be read, changed and deleted, one after another."""
 
     def missing(self, document: dict[str, Any]) -> list[str]:
         """What nobody asked for is not known to be sound."""
@@ -118,6 +125,7 @@ def _follow(part: Part, stream: Any, asked: Asked, deadline: float) -> None:
             part.cases(f"cases: {event.phase.value.lower()}", len(event.recorder.interactions))
             asked.all.update(_operations_in(event.recorder))
             asked.done.update(_operations_in(event.recorder, succeeded=True))
+            asked.walked.update(_walked(event.recorder))
             for tried, key, detail in _failures(event.recorder):
                 if key not in seen:  # one of a kind is enough
                     seen.add(key)
@@ -150,18 +158,32 @@ def _of(document: dict[str, Any], wanted: Any) -> dict[str, Any]:
     return {**document, "paths": {path: methods for path, methods in document["paths"].items() if wanted(path)}}
 
 
+def _linked(document: dict[str, Any]) -> dict[str, Any]:
+    """What may follow something and be followed: among lists and sums, which need nothing, the chains would be few."""
+
+    def linked(operation: dict[str, Any]) -> bool:
+        return any("links" in answer for answer in operation["responses"].values())
+
+    paths = {path: {method: each for method, each in methods.items() if linked(each)} for path, methods in document["paths"].items()}
+    return {**document, "paths": {path: methods for path, methods in paths.items() if methods}}
+
+
 def _strict(document: dict[str, Any]) -> dict[str, Any]:
-    """The document without `default`: an answer that nobody told beforehand is to be seen."""
+    """The document without `default`, as an answer that nobody told beforehand is to be seen, and without links out of it."""
     strict = copy.deepcopy(document)
-    for methods in strict["paths"].values():
-        for operation in methods.values():
-            operation["responses"].pop("default", None)
+    described = [operation for methods in strict["paths"].values() for operation in methods.values()]
+    names = {operation.get("operationId") for operation in described}
+    for operation in described:
+        operation["responses"].pop("default", None)
+        for answer in operation["responses"].values():
+            if links := answer.get("links"):
+                answer["links"] = {name: link for name, link in links.items() if link["operationId"] in names}
     return strict
 
 
 def _config(url: str, token: str, operations: int, cases: int, seed: int, phases: set[str]) -> SchemathesisConfig:
     alone = max(1, round(cases * _ALONE / max(1, operations)))
-    following = max(1, round(cases * (1 - _ALONE) / _STEPS))
+    following = max(1, round(cases * (1 - _ALONE) / _STEPS_OF_MOST))
     return SchemathesisConfig.from_dict(
         {
             "seed": seed,
@@ -188,6 +210,15 @@ def _operations_in(recorder: Any, *, succeeded: bool = False) -> Iterator[str]:
         answer = interaction.response if interaction else None
         if not succeeded or (answer is not None and answer.status_code < 300):
             yield f"{node.value.operation.method.upper()} {node.value.operation.path}"
+
+
+def _walked(recorder: Any) -> Iterator[str]:
+    """Addresses at which all that can be done to a thing was done."""
+    done: dict[str, set[str]] = defaultdict(set)
+    for interaction in recorder.interactions.values():
+        if interaction.response is not None and interaction.response.status_code < 300:
+            done[urlsplit(interaction.request.uri).path].add(interaction.request.method)
+    yield from (path for path, methods in done.items() if methods >= {"GET", "PUT", "DELETE"})
 
 
 def _failures(recorder: Any) -> Iterable[tuple[str, tuple[str, str, Any], str]]:
