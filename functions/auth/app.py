@@ -11,7 +11,7 @@ from common.http import ServiceApp, json_response, path_id
 from common.identity import Role
 from common.operations import Listing
 
-app = ServiceApp("auth", kept=False)
+app = ServiceApp("auth")
 
 
 @app.route("/api/auth/register", methods=["POST"], public=True, body=RegistrationIn, creates=UserOut, refuses=[409])

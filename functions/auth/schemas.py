@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, SecretStr, StringConstraints
 
-from common.fields import Payload, Shape, UtcMoment
+from common.fields import Payload, Personal, Shape, UtcMoment
 from common.identity import Role
 from common.paging import ListQuery
 
@@ -51,8 +51,8 @@ class UserOut(Shape):
     """A user, without anything that is a secret; `disabled_at` is null for one who may sign in."""
 
     id: int
-    username: str
-    email: str
+    username: Personal
+    email: Personal
     created_at: UtcMoment
     role: Role
     disabled_at: UtcMoment | None
@@ -70,7 +70,7 @@ class Validation(Shape):
 
     valid: Literal[True]
     user_id: int
-    username: str
+    username: Personal
     role: Role
 
 

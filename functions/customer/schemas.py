@@ -2,7 +2,7 @@
 
 from typing import Annotated, ClassVar
 
-from common.fields import Id, Payload, Shape, text
+from common.fields import Id, Payload, Personal, Shape, text
 from common.importing import KeyedRow, Rows
 from common.paging import IdList, ListQuery
 
@@ -32,10 +32,10 @@ class CustomerOut(Shape):
     """A customer as everybody reads it; `version` counts its changes."""
 
     id: int
-    name: str
+    name: Personal
     city: str
-    address: str
-    contact_person: str
+    address: Personal
+    contact_person: Personal
     version: int
 
 

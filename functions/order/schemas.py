@@ -2,7 +2,7 @@
 
 from typing import ClassVar, Literal
 
-from common.fields import Id, Moment, Money, Number, Payload, Quantity, Shape, UtcMoment
+from common.fields import Id, Moment, Money, Number, Payload, Personal, Quantity, Shape, UtcMoment
 from common.paging import ListQuery
 from common.statistics import Figures, PeriodQuery, PeriodStatistics
 
@@ -30,7 +30,7 @@ class OrderOut(Shape):
     unit_price: Money
     total_cost: Number
     timestamp: UtcMoment
-    customer_name: str
+    customer_name: Personal
     product_code: str
     product_name: str
     status: Status

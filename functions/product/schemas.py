@@ -2,7 +2,7 @@
 
 from typing import Annotated, ClassVar
 
-from common.fields import Id, Money, Payload, Shape, text
+from common.fields import Id, Money, Payload, Personal, Shape, text
 from common.importing import KeyedRow, Rows
 from common.paging import IdList, ListQuery, TextList
 
@@ -50,7 +50,7 @@ class ProductSupplier(Shape):
     name: str
     city: str
     address: str
-    contact_person: str
+    contact_person: Personal
     version: int
 
 

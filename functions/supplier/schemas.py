@@ -2,7 +2,7 @@
 
 from typing import Annotated, ClassVar
 
-from common.fields import Id, Payload, Shape, text
+from common.fields import Id, Payload, Personal, Shape, text
 from common.importing import KeyedRow, Rows
 from common.paging import IdList, ListQuery
 
@@ -35,7 +35,7 @@ class SupplierOut(Shape):
     name: str
     city: str
     address: str
-    contact_person: str
+    contact_person: Personal
     version: int
 
 

@@ -1,10 +1,13 @@
 """What is asked and told about the system as a whole."""
 
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from common.fields import AsciiText, Number, Shape, UtcMoment
+from common.fields import AboutPeople, AsciiText, Number, Shape, UtcMoment
 from common.health import ConsumerHealth, ServiceHealth
 from common.paging import ListQuery
+
+# Customers and suppliers among it, as they were.
+Told = Annotated[dict[str, Any], AboutPeople()]
 
 
 class SystemHealth(Shape):
@@ -52,7 +55,7 @@ class EventOut(Shape):
     trace_id: str
     occurred_at: UtcMoment
     delivered_at: UtcMoment | None
-    payload: dict[str, Any]
+    payload: Told
     consumers: list[ToldTo]
 
 
@@ -96,7 +99,7 @@ class DeadLetterOut(Shape):
     attempts: int
     failed_at: UtcMoment
     replayed_at: UtcMoment | None
-    payload: dict[str, Any]
+    payload: Told
 
 
 class CacheKind(Shape):

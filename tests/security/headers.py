@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 _NEEDED = {"default-src": {"'self'", "'none'"}, "frame-ancestors": {"'none'"}, "object-src": {"'none'"}, "base-uri": {"'self'", "'none'"}}
 _SCRIPTS_NEVER = ("'unsafe-inline'", "'unsafe-eval'", "*", "http:", "https:", "data:", "blob:")
 _REFERRERS = {"no-referrer", "same-origin", "strict-origin", "strict-origin-when-cross-origin"}
-_ABOUT_USERS = "/api/auth/"
+# Users, customers, and whoever answers for a supplier, which stands beside each product.
+_ABOUT_PEOPLE = ("/api/auth/", "/api/customers", "/api/suppliers", "/api/products", "/api/orders (", "/api/system/events")
 _TELLS_A_VERSION = re.compile(r"\d+\.\d+|uvicorn|starlette|python|werkzeug|hypercorn|twisted|nginx|localstack", re.IGNORECASE)
 _PAGE_PATHS = ("/", "/login", "/products/1", "/assets/none.js", "/api/products", "/api/nothing", "/health", "/api/docs")
 
@@ -36,7 +37,7 @@ def attack(target: Target) -> Part:
         answers = [
             client.get("/api/auth/me"),
             client.get("/api/auth/users"),
-            client.get("/api/customers"),
+            *(client.get(f"/api/{plural}") for plural in ("customers", "suppliers", "products", "orders", "inventory", "system/events")),
             client.get("/api/customers/999999999"),
             client.post("/api/customers", json={}),
             client.post("/api/customers", content=b"x" * 11_000_000),
@@ -75,11 +76,11 @@ def page_faults(path: str, headers: Mapping[str, str]) -> Iterator[str]:
 def gateway_faults(name: str, headers: Mapping[str, str]) -> Iterator[str]:
     """What is missing from the headers of something that the gateway answers.
 
-    Nobody keeps what is about users, nor what was refused. What is the business's may be kept by whoever asked for it, and by nobody
+    Nobody keeps what tells of people, nor what was refused. What is the business's may be kept by whoever asked for it, and by nobody
     on the way, to be asked about each time.
     """
     directives = {directive.strip() for directive in headers.get("cache-control", "").split(",")}
-    kept = directives >= {"private", "no-cache"} and "etag" in headers and not name.startswith(_ABOUT_USERS)
+    kept = directives >= {"private", "no-cache"} and "etag" in headers and not name.startswith(_ABOUT_PEOPLE)
     if "no-store" not in directives and not kept:
         yield f"{name}: Cache-Control is {headers.get('cache-control')}"
     yield from _of_all(name, headers)

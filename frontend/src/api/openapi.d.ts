@@ -2683,13 +2683,6 @@ export interface operations {
                     };
                 };
             };
-            /** @description What If-None-Match names is still the answer. */
-            304: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
             401: components["responses"]["Problem"];
             403: components["responses"]["Problem"];
             422: components["responses"]["Problem"];
@@ -2772,13 +2765,6 @@ export interface operations {
                         next_after: number | null;
                     };
                 };
-            };
-            /** @description What If-None-Match names is still the answer. */
-            304: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
             };
             401: components["responses"]["Problem"];
             403: components["responses"]["Problem"];
@@ -2871,13 +2857,6 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["CustomerOut"];
                 };
-            };
-            /** @description What If-None-Match names is still the answer. */
-            304: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
             };
             401: components["responses"]["Problem"];
             403: components["responses"]["Problem"];
@@ -3533,13 +3512,6 @@ export interface operations {
                     };
                 };
             };
-            /** @description What If-None-Match names is still the answer. */
-            304: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
             401: components["responses"]["Problem"];
             403: components["responses"]["Problem"];
             422: components["responses"]["Problem"];
@@ -3626,13 +3598,6 @@ export interface operations {
                     };
                 };
             };
-            /** @description What If-None-Match names is still the answer. */
-            304: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
             401: components["responses"]["Problem"];
             403: components["responses"]["Problem"];
             404: components["responses"]["Problem"];
@@ -3713,13 +3678,6 @@ export interface operations {
                     };
                 };
             };
-            /** @description What If-None-Match names is still the answer. */
-            304: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
             401: components["responses"]["Problem"];
             403: components["responses"]["Problem"];
             404: components["responses"]["Problem"];
@@ -3789,13 +3747,6 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["OrderOut"];
                 };
-            };
-            /** @description What If-None-Match names is still the answer. */
-            304: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
             };
             401: components["responses"]["Problem"];
             403: components["responses"]["Problem"];
@@ -4185,13 +4136,6 @@ export interface operations {
                     };
                 };
             };
-            /** @description What If-None-Match names is still the answer. */
-            304: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
             401: components["responses"]["Problem"];
             403: components["responses"]["Problem"];
             422: components["responses"]["Problem"];
@@ -4321,13 +4265,6 @@ export interface operations {
                     "application/json": components["schemas"]["SuppliedProduct"];
                 };
             };
-            /** @description What If-None-Match names is still the answer. */
-            304: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
             401: components["responses"]["Problem"];
             403: components["responses"]["Problem"];
             404: components["responses"]["Problem"];
@@ -4440,13 +4377,6 @@ export interface operations {
                     };
                 };
             };
-            /** @description What If-None-Match names is still the answer. */
-            304: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
             401: components["responses"]["Problem"];
             403: components["responses"]["Problem"];
             422: components["responses"]["Problem"];
@@ -4529,13 +4459,6 @@ export interface operations {
                         next_after: number | null;
                     };
                 };
-            };
-            /** @description What If-None-Match names is still the answer. */
-            304: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
             };
             401: components["responses"]["Problem"];
             403: components["responses"]["Problem"];
@@ -4628,13 +4551,6 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["SupplierOut"];
                 };
-            };
-            /** @description What If-None-Match names is still the answer. */
-            304: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
             };
             401: components["responses"]["Problem"];
             403: components["responses"]["Problem"];
@@ -4778,13 +4694,6 @@ export interface operations {
                     };
                 };
             };
-            /** @description What If-None-Match names is still the answer. */
-            304: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
             401: components["responses"]["Problem"];
             403: components["responses"]["Problem"];
             422: components["responses"]["Problem"];
@@ -4861,13 +4770,6 @@ export interface operations {
                     };
                 };
             };
-            /** @description What If-None-Match names is still the answer. */
-            304: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
             401: components["responses"]["Problem"];
             403: components["responses"]["Problem"];
             422: components["responses"]["Problem"];
@@ -4927,13 +4829,6 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Trace"];
                 };
-            };
-            /** @description What If-None-Match names is still the answer. */
-            304: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
             };
             401: components["responses"]["Problem"];
             403: components["responses"]["Problem"];

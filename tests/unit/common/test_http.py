@@ -1,14 +1,16 @@
 """The form of every answer, whatever the view does."""
 
 import json
+from typing import Annotated, Any
 
 import pytest
 from pydantic import BaseModel
 
 from common.errors import ConflictError, InvalidError, MalformedError, NotFoundError, UnavailableError
-from common.fields import Money, Payload, text
+from common.fields import AboutPeople, Money, Payload, Personal, text
 from common.http import ServiceApp, parse_json, path_id
 from common.identity import Role
+from common.operations import Listing, tells_of_people
 from tests.gateway import CONTEXT, proxy_event, signed_in
 
 USER = signed_in(Role.CLERK, user_id=7)
@@ -25,6 +27,20 @@ app = ServiceApp("thing")
 @app.route("/api/things", methods=["POST"])
 def create():
     return app.body(Thing).model_dump(mode="json")
+
+
+class Owner(BaseModel):
+    name: Personal
+
+
+class Owned(BaseModel):
+    what: str
+    owner: Owner | None
+
+
+@app.route("/api/owned/{what}", methods=["GET"], answers=Owned)
+def owned(what):
+    return {"what": what, "owner": {"name": "Ada"}}
 
 
 @app.route("/api/things/{what}", methods=["DELETE"], role=Role.MANAGER)
@@ -73,6 +89,28 @@ def test_an_answer_that_the_client_has_is_not_sent_again():
     for known in ('"other"', "", 'W/""'):
         assert call("GET", "/api/things/lamp", headers={"if-none-match": known})[0] == 200
     assert call("GET", "/api/things/chair")[1]["ETag"] != tag
+
+
+def test_what_tells_of_people_is_kept_by_no_browser():
+    event = proxy_event("GET", "/api/owned/{what}", "/api/owned/lamp", {"what": "lamp"}, {}, None, {"if-none-match": "*"}, USER)
+    answer = app(event, CONTEXT)
+    assert (answer["statusCode"], answer["headers"]["Cache-Control"]) == (200, "no-store")
+    assert "ETag" not in answer["headers"]
+
+
+def test_people_are_found_in_whatever_holds_them():
+    class Deep(BaseModel):
+        owners: dict[str, list[Owner | None]]
+
+    class Marked(BaseModel):
+        payload: Annotated[dict[str, Any], AboutPeople()] | None
+
+    class Plain(BaseModel):
+        name: str
+        parts: list[Thing]
+
+    assert all(tells_of_people(answers) for answers in (Owner, Owned, Deep, Marked, Listing("owners", Owner)))
+    assert not any(tells_of_people(answers) for answers in (Plain, Listing("plain", Plain), "text/html", None))
 
 
 def test_only_answers_to_reads_are_kept():

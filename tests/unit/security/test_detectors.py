@@ -384,9 +384,10 @@ def test_an_answer_that_may_be_kept_or_read_by_another_origin_is_found():
     assert list(headers.gateway_faults("x", good)) == []
     assert list(headers.gateway_faults("x", good | {"cache-control": "public"}))
     asked_about = good | {"cache-control": "private, no-cache", "etag": 'W/"x"'}
-    assert list(headers.gateway_faults("/api/products (200)", asked_about)) == []
-    assert list(headers.gateway_faults("/api/products (200)", asked_about | {"cache-control": "no-cache"}))
-    assert list(headers.gateway_faults("/api/auth/me (200)", asked_about))
+    assert list(headers.gateway_faults("/api/inventory (200)", asked_about)) == []
+    assert list(headers.gateway_faults("/api/inventory (200)", asked_about | {"cache-control": "no-cache"}))
+    for path in ("/api/auth/me", "/api/customers/1", "/api/orders"):
+        assert list(headers.gateway_faults(f"{path} (200)", asked_about))
     assert list(headers.gateway_faults("x", good | {"x-powered-by": "Werkzeug/3.1"}))
     assert list(headers.origin_faults("http://evil.example", {"access-control-allow-origin": "http://evil.example"}))
     assert list(headers.origin_faults("http://evil.example", {"access-control-allow-origin": "http://localhost:8080"})) == []

@@ -1,6 +1,7 @@
 """Types of the fields in requests and responses: what is fit for a column, and how decimals look in JSON."""
 
 import re
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Any
@@ -85,6 +86,14 @@ UtcMoment = Annotated[
 # As clients give it, in a query.
 Moment = Annotated[UtcMoment, BeforeValidator(_whole_moment)]
 Id = Annotated[int, Field(ge=1, le=MAX_ID, strict=True)]
+
+
+@dataclass(frozen=True)
+class AboutPeople:
+    """Marks a field that tells who somebody is, or where or how they are found: no browser keeps an answer that has one."""
+
+
+Personal = Annotated[str, AboutPeople()]
 
 
 class Payload(BaseModel):

@@ -22,7 +22,7 @@ from common.fields import MAX_ID, Payload
 from common.idempotency import Attempt, Outcome, Row, each_once
 from common.identity import Identity, Role
 from common.observability import current_trace_id, logger, trace
-from common.operations import Listing, Operation
+from common.operations import Listing, Operation, tells_of_people
 
 Model = TypeVar("Model", bound=BaseModel)
 Result = TypeVar("Result")
@@ -40,11 +40,9 @@ class ServiceApp(Chalice):
 
     current_request: Request
 
-    def __init__(self, service: str, before_request: Callable[[], None] = lambda: None, *, kept: bool = True) -> None:
-        """Unless its answers may be `kept`, to be asked about each time, no browser keeps them: they are about people."""
+    def __init__(self, service: str, before_request: Callable[[], None] = lambda: None) -> None:
         super().__init__(app_name=service, configure_logs=False)
         self.service = service
-        self._kept = kept
         self.operations: list[Operation] = []
         self._before_request = before_request
         self._local_authorizer = self.authorizer(name="jwt")(_authorize_locally)
@@ -75,10 +73,12 @@ class ServiceApp(Chalice):
         needed = None if public else role or (Role.VIEWER if list(methods) == ["GET"] else Role.CLERK)
         if needed:
             options["authorizer"] = self._local_authorizer
+        # What tells of nobody may be kept by a browser, to be asked about each time.
+        kept = needed is not None and list(methods) == ["GET"] and not tells_of_people(answers)
         register = super().route(path, methods=list(methods), content_types=[], **options)
 
         def decorate(view: View) -> View:
-            register(self._answering(view, needed))
+            register(self._answering(view, needed, kept=kept))
             status = 201 if creates else 200 if answers else 204
             self.operations.extend(
                 Operation(
@@ -94,7 +94,7 @@ class ServiceApp(Chalice):
                     status=status,
                     refuses=tuple(refuses),
                     repeatable=repeatable or creates is not None,
-                    kept=self._kept and needed is not None and method == "GET",
+                    kept=kept,
                 )
                 for method in methods
             )
@@ -102,7 +102,7 @@ class ServiceApp(Chalice):
 
         return decorate
 
-    def _answering(self, view: View, needed: Role | None) -> View:
+    def _answering(self, view: View, needed: Role | None, *, kept: bool) -> View:
         """The view for those who may call it, under the request's trace, its errors rendered as problem+json, its answer with
         CORS headers and logged.
         """
@@ -122,7 +122,7 @@ class ServiceApp(Chalice):
                 except Exception:  # noqa: BLE001  # a bug: the client learns no more than the trace id
                     logger.exception("unhandled_error", route=request.context.get("resourcePath"))
                     response = problem_response(ProblemError("something went wrong on our side"), request)
-                if self._kept and needed and request.method == "GET" and response.status_code == 200:
+                if kept and response.status_code == 200:
                     response = unless_known(response, request.headers.get("if-none-match"))
                 response.headers.update(self._common_headers() | response.headers)
                 logger.info(

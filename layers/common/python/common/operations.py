@@ -1,9 +1,11 @@
 """What a route takes and answers, said beside it in `ServiceApp.route`: the API's document is made of this and of the template."""
 
 from dataclasses import dataclass
+from typing import Any, get_args
 
 from pydantic import BaseModel
 
+from common.fields import AboutPeople
 from common.identity import Role
 
 
@@ -42,3 +44,17 @@ class Operation:
     def public(self) -> bool:
         """Whether it needs no token."""
         return self.role is None
+
+
+def tells_of_people(answers: Any) -> bool:
+    """Whether some field of what is answered, or of what it holds, is marked so."""
+    if isinstance(answers, Listing):
+        return tells_of_people(answers.item)
+    if isinstance(answers, type) and issubclass(answers, BaseModel):
+        fields = answers.model_fields.values()
+        return any(tells_of_people(field.annotation) or any(map(_marks, field.metadata)) for field in fields)
+    return any(_marks(part) or tells_of_people(part) for part in get_args(answers))
+
+
+def _marks(metadata: Any) -> bool:
+    return isinstance(metadata, AboutPeople)
