@@ -42,7 +42,7 @@ def configure() -> None:
 
 @hooks.on_infra_start()  # type: ignore[untyped-decorator]
 def start() -> None:
-    from localstack_process_runtime import introspection, roles, stack_updates  # noqa: PLC0415
+    from localstack_process_runtime import introspection, metrics, roles, stack_updates  # noqa: PLC0415
     from localstack_process_runtime.gateway import install  # noqa: PLC0415
     from localstack_process_runtime.memory import GiveBack  # noqa: PLC0415
     from localstack_process_runtime.pauses import ShortCollections  # noqa: PLC0415
@@ -51,6 +51,7 @@ def start() -> None:
     ShortCollections().start()
     GiveBack().start()
     introspection.register()
+    metrics.register()
     stack_updates.install()
     if get_settings().enforce_roles:
         roles.install()

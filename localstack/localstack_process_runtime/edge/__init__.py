@@ -4,6 +4,6 @@ LocalStack stays the control plane. What it deploys is compiled into tables; req
 gateway itself answers, never leave the event loop that the functions' environments live on.
 """
 
-from localstack_process_runtime.edge.serving import start, stop
+from localstack_process_runtime.edge.serving import counting, start, stop
 
-__all__ = ["start", "stop"]
+__all__ = ["counting", "start", "stop"]

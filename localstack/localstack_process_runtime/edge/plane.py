@@ -44,6 +44,7 @@ from localstack_process_runtime.edge.compiling import (
     stages_of,
 )
 from localstack_process_runtime.edge.compressing import AT_ONCE_BYTES, gzipped, is_encoded, takes_gzip
+from localstack_process_runtime.edge.counted import Counting
 from localstack_process_runtime.edge.events import context_variables, event_of, grouped, new_id, query_of, response_of, short_id, trace_id
 from localstack_process_runtime.edge.passing_on import PassingOn, root_path
 from localstack_process_runtime.gateway.authorizers import (
@@ -61,7 +62,7 @@ from localstack_process_runtime.gateway.throttling import method_limit
 from localstack_process_runtime.version_manager import REQUEST_LIMIT_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from concurrent.futures import Executor, Future
 
     from lambda_environments import EnvironmentPool
@@ -100,6 +101,7 @@ class DataPlane:
         self._look_again_at = 0.0
         self._closing = False
         self.forwarder_key = settings.edge_forwarder_key
+        self.counting = Counting()
 
     def changed(self) -> None:
         """Something was deployed or set; may be called from any thread."""
@@ -163,13 +165,14 @@ def _unavailable(reply: Reply, code: str, detail: str, *, retry_after: int) -> N
 class Exchange:
     """One request and its answer."""
 
-    __slots__ = ("_reply", "api", "headers", "parameters", "path", "plane", "request", "route", "trace", "variables")
+    __slots__ = ("_began", "_reply_with", "api", "headers", "parameters", "path", "plane", "request", "route", "trace", "variables")
 
     def __init__(self, plane: DataPlane, api: CompiledApi, request: HttpRequest, reply: Reply) -> None:
         self.plane = plane
         self.api = api
         self.request = request
-        self._reply = reply
+        self._reply_with = reply
+        self._began: float | None = plane.loop.time()
         self.headers = grouped(request.headers)
         if forwarding.KEY in self.headers:
             forwarding.settle_client(request, self.headers, plane.forwarder_key)
@@ -194,6 +197,14 @@ class Exchange:
             kept = tuple((name, value) for name, value in headers if name.lower() not in _NEW_EACH_TIME)
             route.constants[self._accept()] = Constant(status, kept, body)
         self._reply(status, headers, body)
+
+    def _reply(self, status: int, headers: Iterable[Header], body: bytes) -> None:
+        self._reply_with(status, headers, body)
+        if self._began is None:  # nobody waits for it any more
+            return
+        path = self.route.resource["path"] if self.route is not None else None
+        self.plane.counting.answered(self.request.method, path, status, self.plane.loop.time() - self._began)
+        self._began = None
 
     def _guarded(self, step: Callable[..., None], *arguments: Any) -> None:
         """Take a step; what it raises is the answer."""
@@ -242,8 +253,10 @@ class Exchange:
         key = (self.api.api_id, self.api.stage, self.api.deployment_id, authorizer["id"], *identity)
         grant = self.plane.grants.get(key) if ttl > 0 else None
         if grant is not None:
+            self.plane.counting.grants_found += 1
             self._granted(route, grant)
             return
+        self.plane.counting.grants_asked += 1
         event = json.dumps(authorizer_event(authorizer, self._context(), identity)).encode()
 
         def asked(result: InvocationResult) -> None:

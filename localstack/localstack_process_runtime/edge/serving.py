@@ -16,6 +16,7 @@ from localstack_process_runtime.runtime import get_runtime
 from localstack_process_runtime.settings import SettingsError, get_settings
 
 if TYPE_CHECKING:
+    from localstack_process_runtime.edge.counted import Counting
     from localstack_process_runtime.gateway.authorizer_cache import GrantCache
     from localstack_process_runtime.gateway.throttling import TokenBuckets
 
@@ -53,6 +54,11 @@ def start(grants: GrantCache, buckets: TokenBuckets) -> None:
 
     aws_handlers.run_custom_response_handlers.append(tell)
     LOG.info("edge on http://%s:%d", address.host, address.port)
+
+
+def counting() -> Counting | None:
+    """What the edge has counted; None where there is no edge."""
+    return _serving[-1][1].counting if _serving else None
 
 
 def stop() -> None:
