@@ -129,6 +129,8 @@ GRANTS: Mapping[str, tuple[Grant, ...]] = {
         *_LISTS,
         # For the live events.
         *_on("stock_movements", "SELECT"),
+        # For the metrics.
+        *_on("stock_alerts", ("SELECT", "kind", "cleared_at")),
     ),
 }
 SERVICES = tuple(GRANTS)

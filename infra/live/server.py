@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 
 import httpx
 import jwt
+from prometheus_client import CONTENT_TYPE_LATEST
 from sse_starlette import EventSourceResponse
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from common.errors import ProblemError, UnauthorizedError, UnavailableError
+from infra.bridge.metrics import exposition
 from infra.live.feed import Feed, Position
 from infra.live.listener import Listener
 
@@ -39,7 +41,11 @@ class LiveEvents:
     def app(self) -> Starlette:
         """The application; somebody else runs the feed."""
         return Starlette(
-            routes=[Route("/api/events", self.events, methods=["GET"]), Route("/health", self.health, methods=["GET"])],
+            routes=[
+                Route("/api/events", self.events, methods=["GET"]),
+                Route("/health", self.health, methods=["GET"]),
+                Route("/metrics", metrics, methods=["GET"]),
+            ],
             exception_handlers={ProblemError: _as_problem},  # type: ignore[dict-item]  # of handlers for narrower errors
             lifespan=self._connected,
         )
@@ -89,6 +95,11 @@ class LiveEvents:
     async def _connected(self, _app: Starlette) -> AsyncIterator[None]:
         async with self._gateway:
             yield
+
+
+def metrics(_request: Request) -> Response:
+    """For Prometheus: the bridge, and what only it sees whole. On a thread, as the servers that are asked may be away."""
+    return Response(exposition(), media_type=CONTENT_TYPE_LATEST)
 
 
 async def _as_problem(request: Request, problem: ProblemError) -> Response:

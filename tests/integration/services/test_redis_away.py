@@ -5,10 +5,12 @@ from contextlib import ExitStack, contextmanager
 from statistics import median
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from common.redis_client import get_redis, guard_state
 from infra.bridge.cache_repair import repair
 from infra.bridge.database import close, connect
+from infra.bridge.metrics import exposition
 from infra.stack import Ports, Stack
 from infra.stack.foreground import running
 from tests.factories import given_customer, given_order, given_procurement, given_product, party, product
@@ -171,3 +173,13 @@ def test_while_redis_is_away_nothing_is_told_and_nothing_forgotten(api, own_redi
         assert repair(connection) == 1
     finally:
         close(connection)
+
+
+def test_metrics_of_redis_are_missing_rather_than_zero(api, own_redis):
+    own_redis.stop()
+    families = text_string_to_metric_families(exposition().decode())
+    metrics = {(sample.name, *sample.labels.values()): sample.value for family in families for sample in family.samples}
+    assert (metrics["up_of", "redis"], metrics["up_of", "mariadb"]) == (0, 1)
+    assert not [name for name in metrics if name[0].startswith(("redis_", "breaker_"))]
+    assert metrics["bridge_consumer_state", "order", "unknown"] == 1
+    assert ("outbox_undelivered",) in metrics

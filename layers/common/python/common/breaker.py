@@ -19,6 +19,11 @@ _PROBE_SECONDS = 10
 Result = TypeVar("Result")
 
 
+def breaker_key(dependency: str) -> str:
+    """The hash in Redis that holds a dependency's breaker: `state`, `failures`, `opened_at`, and how often it has opened (`trips`)."""
+    return f"breaker:{dependency}"
+
+
 class DependencyUnavailableError(UnavailableError):
     """The dependency failed, or its breaker is open."""
 
@@ -30,7 +35,7 @@ class _SharedState(pybreaker.CircuitBreakerStorage):
 
     def __init__(self, dependency: str) -> None:
         super().__init__("shared")
-        self._key = f"breaker:{dependency}"
+        self._key = breaker_key(dependency)
         self._own: dict[str, str] = {}
 
     def look(self) -> None:
@@ -92,6 +97,8 @@ class _SharedState(pybreaker.CircuitBreakerStorage):
 class _LogChanges(pybreaker.CircuitBreakerListener):
     def state_change(self, cb: pybreaker.CircuitBreaker, old_state: object, new_state: pybreaker.CircuitBreakerState) -> None:  # noqa: ARG002
         logger.warning("breaker_changed", dependency=cb.name, state=new_state.name)
+        if new_state.name == pybreaker.STATE_OPEN:
+            try_redis(lambda client: client.hincrby(breaker_key(str(cb.name)), "trips", 1), 0)
 
 
 class Breaker:
