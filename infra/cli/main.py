@@ -30,6 +30,7 @@ from infra.cli import (
     replay,
     seed,
     status,
+    top,
     users,
 )
 from infra.cli.context import CommandFailed, chosen_stack, errors
@@ -47,7 +48,7 @@ app = typer.Typer(
 
 COMMANDS = {
     "Run": (lifecycle.up, lifecycle.down, lifecycle.start, lifecycle.stop, lifecycle.restart, lifecycle.revive),
-    "Watch": (status.status, logs.logs, reconcile.reconcile),
+    "Watch": (status.status, top.top, logs.logs, reconcile.reconcile),
     "Data": (seed.seed, replay.replay, backup.backup, backup.restore, rebuild.rebuild),
     "Develop": (invoke.invoke, local.local, dev.dev),
 }

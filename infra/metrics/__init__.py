@@ -1,0 +1,1 @@
+"""Metrics, as whoever watches the system reads them."""

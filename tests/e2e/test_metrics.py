@@ -1,0 +1,55 @@
+"""What the running system tells Prometheus, and `inventory top` shows."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from infra.metrics.reading import Between, addresses, look
+from infra.stack.instance import PROJECT_DIR
+from tests.e2e.client import Clerk, eventually
+
+INVENTORY = Path(sys.executable).with_name("inventory")
+
+
+@pytest.fixture
+def between(system):
+    """What happened while an order was taken and decided."""
+    clerk = Clerk(system.gateway_url)
+    customer, product = clerk.customer(), clerk.stocked_product(20)
+    urls = addresses(system)
+    with httpx.Client(timeout=30) as client:
+        before = look(urls, client)
+        clerk.decided(clerk.order(customer, product, 3).json()["id"])
+        eventually(lambda: look(urls, client).sum("outbox_undelivered") == 0, what="that all is delivered")
+        return Between(before, look(urls, client))
+
+
+def test_an_order_is_counted_wherever_it_passes(between):
+    assert not between.after.away
+    assert between.more("edge_requests_total", method="POST", route="/api/orders", status="201") == 1
+    assert between.quantile(0.5, "edge_request_duration_seconds", method="POST", route="/api/orders") > 0
+    for function in ("inventory-order", "inventory-inventory-consumer", "inventory-order-consumer"):
+        assert between.more("lambda_invocations_total", function=function) >= 1, function
+    assert between.more("bridge_delivered_total", consumer="inventory") >= 1
+    assert between.more("bridge_delivered_total", consumer="order") >= 1
+    assert between.after.get("bridge_consumer_state", consumer="order", state="running") == 1
+    assert (between.after.get("up_of", server="redis"), between.after.get("up_of", server="mariadb")) == (1, 1)
+
+
+def test_top_shows_it(system):
+    shown = subprocess.run(
+        [INVENTORY, "--run-dir", system.run_dir, "top", "--count", "1", "--interval", "0.5"],
+        cwd=PROJECT_DIR, capture_output=True, text=True, check=True, timeout=120,
+    ).stdout  # fmt: skip
+    for words in ("requests/s", "Routes", "order-consumer", "running", "Breakers", "connections"):
+        assert words in shown, shown
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/_lambda/metrics"])
+def test_metrics_are_not_told_to_everybody(system, path):
+    for url in (system.gateway_url, system.page_url):
+        assert "edge_requests" not in (answer := httpx.get(f"{url}{path}", timeout=30)).text
+        assert "bridge_delivered" not in answer.text
