@@ -12,6 +12,8 @@ from stack import eventually
 from localstack_process_runtime.edge.counted import BOUNDS_SECONDS, Counting
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from stack import LocalStack
 
 ROUTE = "/counted/{id}"
@@ -29,11 +31,13 @@ def at(metrics: dict[tuple[str, frozenset[tuple[str, str]]], float], name: str, 
 
 
 @pytest.fixture(scope="module")
-def counted(localstack: LocalStack) -> None:
+def counted(localstack: LocalStack) -> Iterator[None]:
     api = Api(localstack, "edge", stage="api")
     api.authorizer("Jwt", localstack.create_function("counted-authorizer", AUTHORIZER))
     api.route("GET", ROUTE, localstack.create_function("counted-echo", ECHO), "Jwt")
     api.deploy()
+    yield
+    localstack.client("apigateway").delete_rest_api(restApiId=api.id)
 
 
 @pytest.mark.usefixtures("counted")

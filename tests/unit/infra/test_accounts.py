@@ -28,6 +28,7 @@ READ_BY_OTHERS = {
     ("authorizer", "revoked_tokens"),
     ("bridge", "revoked_tokens"),  # housekeeping
     ("bridge", "stock_movements"),  # live events
+    ("bridge", "stock_alerts"),  # metrics
 }
 TEMPLATE = load(PROJECT_DIR / "template.yaml")
 
