@@ -49,7 +49,7 @@ dev: up ## The system, with functions and page from their sources: a save answer
 down: install ## Stop the system gracefully; its data stays in .run
 	@$(BIN)/inventory down
 
-SERVICES := auth supplier customer product inventory procurement order
+SERVICES := $(patsubst functions/%/.chalice/config.json,%,$(wildcard functions/*/.chalice/config.json))
 .PHONY: $(SERVICES:%=local-%)
 $(SERVICES:%=local-%): local-%: install
 	@$(BIN)/inventory local $*

@@ -12,9 +12,11 @@ from botocore.exceptions import ClientError
 
 from infra.cli.context import CommandFailed, output, running_stack_of
 from infra.deploy.deployment import STACK_NAME, client_of
+from infra.stack.instance import PROJECT_DIR
 from infra.stack.ports import LOOPBACK, ensure_free
 
-SERVICES = ("auth", "supplier", "customer", "product", "inventory", "procurement", "order")
+# Those that `chalice local` knows how to run.
+SERVICES = tuple(sorted(path.parts[-3] for path in (PROJECT_DIR / "functions").glob("*/.chalice/config.json")))
 
 
 def local(

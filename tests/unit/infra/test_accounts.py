@@ -9,8 +9,10 @@ from infra.accounts.grants import GRANTS, SERVICES, Grant, statements
 from infra.accounts.passwords import passwords, secret_name
 from infra.deploy.template import FUNCTION, SECRET, load, resources_of
 from infra.stack.instance import PROJECT_DIR
+from tests import gateway
 
-OWNERS = ("auth", "supplier", "customer", "product", "inventory", "procurement", "order")
+OWNERS = tuple(gateway.SERVICES.values())
+
 SHARED = {
     "outbox",
     "processed_events",

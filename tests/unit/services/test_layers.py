@@ -1,9 +1,12 @@
 """SQL is written in repository.py and models.py; what else touches SQLAlchemy holds sessions and tells errors apart."""
 
 import ast
+import tomllib
 from pathlib import Path
 
 import pytest
+
+from tests.gateway import SERVICES
 
 PROJECT = Path(__file__).resolve().parents[3]
 # What any module of a service may take from SQLAlchemy.
@@ -20,7 +23,17 @@ def test_sql_is_written_in_repositories_only(path):
             assert not any(name.name.split(".")[0] in ("sqlalchemy", "pymysql") for name in node.names), f"{path}:{node.lineno}"
 
 
-@pytest.mark.parametrize("service", ["auth", "supplier", "customer", "product", "inventory", "procurement", "order"])
+def test_every_package_is_under_the_import_contracts():
+    packages = {path.parent.name for path in (PROJECT / "functions").glob("*/app.py")}
+    linter = tomllib.loads((PROJECT / "pyproject.toml").read_text())["tool"]["importlinter"]
+    assert packages <= set(linter["root_packages"])
+    for contract in linter["contracts"]:
+        for modules in (contract.get("modules", []), contract.get("source_modules", []), contract.get("forbidden_modules", [])):
+            named = {module.split(".")[0] for module in modules} & packages
+            assert not named or named == packages, contract["name"]
+
+
+@pytest.mark.parametrize("service", SERVICES.values())
 def test_every_service_has_the_same_files(service):
     files = {path.name for path in (PROJECT / "functions" / service).glob("*.py")}
     assert {"__init__.py", "app.py", "schemas.py", "service.py", "repository.py", "models.py"} <= files
