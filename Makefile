@@ -220,7 +220,7 @@ openapi: $(STAMPS)/tools ## Write the OpenAPI document anew, and the page's type
 
 COMPILE := pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url
 # chalice asks for what only its own packaging and prompts use; in a function it would be weight.
-NOT_IN_LAYER := pip setuptools wheel inquirer readchar blessed editor click runs xmod wcwidth jinxed ansicon async-timeout
+NOT_IN_LAYER := pip setuptools wheel inquirer readchar blessed editor click runs xmod wcwidth jinxed ansicon
 
 AUDIT := .build/audit
 
