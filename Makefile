@@ -86,12 +86,26 @@ test-system: install page browser
 	@printf '\n== Chaos, in its short form (make chaos breaks more) ==\n'
 	@$(BIN)/python -m pytest tests/chaos
 
+CONTAINERS := .build/containers
+
+.PHONY: test-containers
+test-containers: install page browser $(STAMPS)/containers ## docker-compose.yml for real: build, up, end-to-end tests, down and up again; by Docker, or by podman on bases of Debian packages
+	@docker compose version >/dev/null 2>&1 && docker info >/dev/null 2>&1 || PYTHON=$(PYTHON) infra/stack/require-debian.sh podman=podman runc=runc \
+		debootstrap=debootstrap iptables=iptables catatonit=catatonit /usr/lib/podman/netavark=netavark /usr/lib/podman/aardvark-dns=aardvark-dns || true
+	@$(BIN)/python -m tests.containers $(CONTAINERS_OPTIONS)
+
+$(STAMPS)/containers: tests/containers/requirements.lock | $(STAMPS)/tools
+	@echo 'Installing podman-compose into $(CONTAINERS)'
+	@$(UV) venv --quiet --clear --python $(BIN)/python $(CONTAINERS)/venv
+	@$(UV) pip sync --quiet --python $(CONTAINERS)/venv/bin/python --require-hashes tests/containers/requirements.lock
+	@touch $@
+
 .PHONY: drill
 drill: install page ## What tests are too short for: backup under load, restore into an empty system elsewhere
 	$(BIN)/python -m pytest --timeout 1200 tests/drills
 
 .PHONY: check
-check: install lint ## Lint, types, import contracts, template
+check: install lint ## Lint, types, import contracts, template, Dockerfiles
 	@printf '\n== Types ==\n'
 	$(BIN)/mypy $(TYPED)
 	$(BIN)/mypy --config-file localstack/pyproject.toml localstack/lambda_environments localstack/localstack_process_runtime
@@ -99,6 +113,8 @@ check: install lint ## Lint, types, import contracts, template
 	PYTHONPATH=functions:layers/common/python:localstack:. $(BIN)/lint-imports --no-logo
 	@printf '\n== Template ==\n'
 	$(BIN)/cfn-lint template.yaml
+	@printf '\n== Dockerfiles ==\n'
+	$(BIN)/hadolint infra/containers/*.Dockerfile tests/containers/bases/*.Dockerfile
 
 .PHONY: lint
 lint: install ## Ruff: rules and format
@@ -221,6 +237,7 @@ openapi: $(STAMPS)/tools ## Write the OpenAPI document anew, and the page's type
 COMPILE := pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url
 # chalice asks for what only its own packaging and prompts use; in a function it would be weight.
 NOT_IN_LAYER := pip setuptools wheel inquirer readchar blessed editor click runs xmod wcwidth jinxed ansicon
+NOT_IN_IMAGE := pip setuptools wheel
 
 AUDIT := .build/audit
 
@@ -236,12 +253,14 @@ $(STAMPS)/audit: infra/audit/requirements.lock | $(STAMPS)/tools
 	@touch $@
 
 .PHONY: lock
-lock: $(STAMPS)/tools ## Resolve the six lock files anew from their requirements.in
+lock: $(STAMPS)/tools ## Resolve the eight lock files anew from their requirements.in
 	$(UV) $(COMPILE) requirements.in -o requirements.lock
 	$(UV) $(COMPILE) -c requirements.lock $(NOT_IN_LAYER:%=--no-emit-package %) layers/dependencies/requirements.in -o layers/dependencies/requirements.lock
+	$(UV) $(COMPILE) -c requirements.lock $(NOT_IN_IMAGE:%=--no-emit-package %) infra/requirements.in -o infra/requirements.lock
 	$(UV) $(COMPILE) infra/page/requirements.in -o infra/page/requirements.lock
 	$(UV) $(COMPILE) infra/audit/requirements.in -o infra/audit/requirements.lock
 	$(UV) $(COMPILE) tests/bench/requirements.in -o tests/bench/requirements.lock
+	$(UV) $(COMPILE) tests/containers/requirements.in -o tests/containers/requirements.lock
 	$(UV) $(COMPILE) --exclude-newer 2026-02-20 localstack/requirements.in -o localstack/requirements.lock
 
 .PHONY: clean

@@ -23,10 +23,12 @@ if TYPE_CHECKING:
 LOCKS = (
     "requirements.lock",
     "layers/dependencies/requirements.lock",
+    "infra/requirements.lock",
     "infra/page/requirements.lock",
     "infra/audit/requirements.lock",
     "localstack/requirements.lock",
     "tests/bench/requirements.lock",
+    "tests/containers/requirements.lock",
 )
 FRONTEND = "frontend"
 # In this order, until one knows all of a file's packages: an index that stands in for PyPI may have packages and no advisories.

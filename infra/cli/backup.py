@@ -13,7 +13,7 @@ from infra.backup.database import MIGRATIONS
 from infra.backup.making import back_up
 from infra.backup.restoring import check
 from infra.backup.restoring import restore as restore_system
-from infra.cli.context import CommandFailed, drawing, errors, output, running_stack_of, stack_of
+from infra.cli.context import CommandFailed, drawing, errors, output, running_stack_of, stack_of, supervised_stack_of
 from infra.cli.options import flag
 from infra.cli.progress import PhaseBars
 from infra.cli.table import Table
@@ -61,7 +61,7 @@ def restore(
             if check_only:
                 held = check(file, bars, stack_of(context).project_dir)
             else:
-                held = restore_system(running_stack_of(context), file, bars, replace=replace)
+                held = restore_system(supervised_stack_of(context), file, bars, replace=replace)
     except BackupError as error:
         raise CommandFailed(str(error)) from error
     _print(held, file, as_json=as_json)

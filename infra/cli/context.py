@@ -39,7 +39,7 @@ def chosen_stack(run_dir: Path | None, port_offset: int | None) -> Stack:
     except ValueError as error:
         raise CommandFailed(str(error)) from error
     existing = Stack.of(directory)
-    if existing is None or not existing.state.supervised():
+    if existing is None or not (existing.state.supervised() or existing.placement.kept_by == "containers"):
         return wanted
     if port_offset is not None and existing.ports != wanted.ports:
         raise CommandFailed(
@@ -56,8 +56,22 @@ def stack_of(context: typer.Context) -> Stack:
 
 
 def running_stack_of(context: typer.Context) -> Stack:
-    """Like stack_of, for commands which need a running system."""
+    """Like stack_of, for commands which need a running system. Whether containers run is seen when they are asked."""
     stack = stack_of(context)
-    if not stack.state.supervised():
+    if stack.placement.kept_by == "supervisor" and not stack.state.supervised():
         raise CommandFailed("The system is not running. Start it with: make up")
     return stack
+
+
+def own_stack_of(context: typer.Context) -> Stack:
+    """Like stack_of, for commands about processes, files and ports of this machine."""
+    stack = stack_of(context)
+    if stack.placement.kept_by == "containers":
+        raise CommandFailed("Its servers run in containers of their own. Say it to them: docker compose up | down | start | stop | logs")
+    return stack
+
+
+def supervised_stack_of(context: typer.Context) -> Stack:
+    """Like running_stack_of, for commands which stop and start servers, or stand beside them."""
+    own_stack_of(context)
+    return running_stack_of(context)

@@ -13,7 +13,7 @@ import httpx
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
-from infra.cli.context import CommandFailed, output, running_stack_of
+from infra.cli.context import CommandFailed, output, supervised_stack_of
 from infra.deploy.hot_reload import HotReload
 from infra.stack.ports import LOOPBACK, Ports, ensure_free
 
@@ -23,7 +23,7 @@ _LOOK_SECONDS = 0.3
 
 def dev(context: typer.Context) -> None:
     """Run functions and page from their sources: a save answers on the next request. Ctrl-C ends it; the system goes on."""
-    stack = running_stack_of(context)
+    stack = supervised_stack_of(context)
     port = _USUAL_PORT + stack.ports.page - Ports.page
     ensure_free({"page from its sources": port})
     path = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)))

@@ -11,7 +11,7 @@ import typer
 from rich.live import Live
 from rich.table import Table as RichTable
 
-from infra.cli.context import CommandFailed, drawing, output, stack_of
+from infra.cli.context import CommandFailed, drawing, output, own_stack_of
 from infra.cli.table import Table
 from infra.stack import launcher
 
@@ -32,7 +32,7 @@ MARKS = {
 
 def up(context: typer.Context) -> None:
     """Start the system, or bring a running one up to date with the code."""
-    stack = stack_of(context)
+    stack = own_stack_of(context)
     steps = _Steps(stack)
     if drawing.is_terminal:
         with Live(steps, console=drawing, refresh_per_second=8):
@@ -45,7 +45,7 @@ def up(context: typer.Context) -> None:
 
 def down(context: typer.Context) -> None:
     """Stop the system gracefully; its data stays."""
-    stack = stack_of(context)
+    stack = own_stack_of(context)
     began = time.monotonic()
     if launcher.down(stack):
         output.print(f"Stopped after {time.monotonic() - began:.1f} s. The data stays in {stack.run_dir}.")
@@ -70,7 +70,7 @@ def restart(context: typer.Context, server: ServerName) -> None:
 
 def revive(context: typer.Context) -> None:
     """Start the consumers again that the bridge gave up, once what made them die is mended."""
-    bridge = stack_of(context).state.read().get("servers", {}).get("bridge", {})
+    bridge = own_stack_of(context).state.read().get("servers", {}).get("bridge", {})
     if bridge.get("actual") != "running":
         raise CommandFailed("The bridge does not run: start the system with make up.")
     os.kill(bridge["pid"], signal.SIGHUP)
@@ -78,7 +78,7 @@ def revive(context: typer.Context) -> None:
 
 
 def _set(context: typer.Context, server: str, action: str) -> None:
-    stack = stack_of(context)
+    stack = own_stack_of(context)
     if server not in stack.servers:
         raise CommandFailed(f"There is no server {server}. There are: {', '.join(stack.servers)}")
     began = time.monotonic()

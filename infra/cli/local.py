@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from botocore.exceptions import ClientError
 
-from infra.cli.context import CommandFailed, output, running_stack_of
+from infra.cli.context import CommandFailed, output, supervised_stack_of
 from infra.deploy.deployment import STACK_NAME, client_of
 from infra.stack.instance import PROJECT_DIR
 from infra.stack.ports import LOOPBACK, ensure_free
@@ -30,7 +30,7 @@ def local(
     """
     if service not in SERVICES:
         raise CommandFailed(f"There is no service {service}. There are: {', '.join(SERVICES)}")
-    stack = running_stack_of(context)
+    stack = supervised_stack_of(context)
     port = stack.ports.as_mapping()[service]
     ensure_free({service: port})
     environment = {**stack.environment(), **deployed_settings(stack, service)}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from infra.cli.context import CommandFailed, output, stack_of
+from infra.cli.context import CommandFailed, output, own_stack_of
 from infra.cli.options import flag
 from infra.stack.logs import tail
 
@@ -26,7 +26,7 @@ def logs(
     lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="How many of the last lines of each log.")] = 40,
 ) -> None:
     """Show what the processes wrote."""
-    directory = stack_of(context).logs_dir
+    directory = own_stack_of(context).logs_dir
     files = {path.stem: path for path in sorted(directory.glob("*.log"))}
     if name is not None:
         if name not in files:

@@ -20,7 +20,6 @@ from infra.deploy import packaging, template
 from infra.deploy.cloudformation import CloudFormation, DeploymentFailed
 from infra.deploy.secrets import KeptSecrets
 from infra.deploy.warmup import warm_up, warm_up_consumers
-from infra.stack.ports import LOOPBACK
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,7 +58,7 @@ def _provision_accounts(stack: Stack, say: Callable[[str], None]) -> None:
     """Have each service's account at the database, which the functions connect as, before there are functions."""
     addresses = stack.addresses()
     with connected(addresses) as connection:
-        revoked = provision(connection, addresses["DATABASE_NAME"], LOOPBACK, passwords(stack.secrets_dir))
+        revoked = provision(connection, addresses["DATABASE_NAME"], stack.placement.database_clients, passwords(stack.secrets_dir))
     if revoked:
         say(f"{revoked} rights on the database taken away")
 
@@ -93,7 +92,7 @@ def parameters_of(stack: Stack, described: template.Template) -> dict[str, str]:
         "RedisHost": addresses["REDIS_HOST"],
         "RedisPort": addresses["REDIS_PORT"],
         "PythonRuntime": f"python{sys.version_info.major}.{sys.version_info.minor}",
-        "AllowedOrigin": f"http://localhost:{stack.ports.page}",
+        "AllowedOrigin": stack.page_origin,
         "LogLevel": addresses["LOG_LEVEL"],
     }
     if "REQUESTS_PER_SECOND" in addresses:

@@ -54,10 +54,11 @@ def sources(described: template.Template, physical: Mapping[str, str], project_d
 
 
 class HotReload:
-    """On as long as this process lives, or until `end`."""
+    """On as long as this process lives, or another that LocalStack can see, or until `end`."""
 
-    def __init__(self, stack: Stack) -> None:
+    def __init__(self, stack: Stack, process: int | None = None) -> None:
         self._stack = stack
+        self._process = process or os.getpid()
         self._url = f"{stack.localstack_url}/_lambda/hot-reload"
         self._seen = 0
 
@@ -65,7 +66,7 @@ class HotReload:
         """Raises httpx.HTTPError, BotoCoreError."""
         described = template.load(self._stack.project_dir / "template.yaml")
         physical = CloudFormation(client_of(self._stack, "cloudformation"), STACK_NAME, lambda _: None).resources()
-        document = {"process": os.getpid(), **sources(described, physical, self._stack.project_dir)}
+        document = {"process": self._process, **sources(described, physical, self._stack.project_dir)}
         answer = httpx.put(self._url, json=document, timeout=SECONDS).raise_for_status().json()
         self._note(answer["reports"])
 

@@ -24,12 +24,12 @@ def bridge(stack: Stack) -> Server | None:
         environment={
             **stack.environment(),
             "BRIDGE_LIVE_EVENTS": "true",
+            "LIVE_HOST": stack.placement.listen_host,
             "LIVE_PORT": str(stack.ports.live_events),
             "LIVE_GATEWAY_URL": stack.gateway_url,
-            # Without files in it the folder does nothing: see common/crash_points.py.
-            "CRASH_POINTS": str(stack.run_dir / "crash-points"),
             # The title of a child would overwrite the environment that marks the process as ours.
             "SPT_NOENV": "1",
+            **_crash_points(stack),
         },
         late_environment=lambda: {"DATABASE_USER": account("bridge"), "DATABASE_PASSWORD": passwords(stack.secrets_dir)["bridge"]},
         directory=stack.project_dir,
@@ -41,3 +41,8 @@ def bridge(stack: Stack) -> Server | None:
         stop_timeout=40,
         sources=(code, stack.project_dir / "infra" / "live", stack.project_dir / "layers" / "common"),
     )
+
+
+def _crash_points(stack: Stack) -> dict[str, str]:
+    # Without files in it the folder does nothing: see common/crash_points.py, which takes it where the database is on this machine.
+    return {"CRASH_POINTS": str(stack.run_dir / "crash-points")} if stack.placement.kept_by == "supervisor" else {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from functools import cached_property
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from infra.stack import bridge, localstack, mariadb, page, redis
+from infra.stack.placement import Placement, get_placement
 from infra.stack.ports import LOOPBACK, Ports
 from infra.stack.server import Job, Server
 from infra.stack.state import State
@@ -25,10 +27,11 @@ OPTIONAL_SERVERS = (bridge.bridge, page.page)
 class Stack:
     """One instance. Two with different run directories and ports do not know of each other."""
 
-    def __init__(self, run_dir: Path, ports: Ports, project_dir: Path = PROJECT_DIR) -> None:
+    def __init__(self, run_dir: Path, ports: Ports, project_dir: Path = PROJECT_DIR, placement: Placement | None = None) -> None:
         self.run_dir = run_dir.resolve()
         self.ports = ports
         self.project_dir = project_dir
+        self.placement = placement or get_placement()
 
     @classmethod
     def default_run_dir(cls) -> Path:
@@ -54,19 +57,24 @@ class Stack:
 
     @property
     def localstack_url(self) -> str:
-        return f"http://{LOOPBACK}:{self.ports.localstack}"
+        return f"http://{self.placement.localstack_host}:{self.ports.localstack}"
 
     @property
     def gateway_url(self) -> str:
-        return f"http://{LOOPBACK}:{self.ports.gateway}"
+        return f"http://{self.placement.localstack_host}:{self.ports.gateway}"
 
     @property
     def live_events_url(self) -> str:
-        return f"http://{LOOPBACK}:{self.ports.live_events}"
+        return f"http://{self.placement.bridge_host}:{self.ports.live_events}"
 
     @property
     def page_url(self) -> str:
         return f"http://{LOOPBACK}:{self.ports.page}"
+
+    @property
+    def page_origin(self) -> str:
+        """Where browsers call from."""
+        return f"http://localhost:{self.placement.page_port or self.ports.page}"
 
     @cached_property
     def servers(self) -> dict[str, Server]:
@@ -89,7 +97,7 @@ class Stack:
             ),
             Job(
                 name="deploy",
-                command=(python, "-m", "infra.deploy", "--run-dir", str(self.run_dir)),
+                command=(python, "-m", "infra.deploy", "--run-dir", str(self.run_dir), "--ports", json.dumps(self.ports.as_mapping())),
                 environment=self.environment(),
                 directory=self.project_dir,
                 # Redis first: the functions warm their caches while they are deployed.
@@ -108,12 +116,12 @@ class Stack:
         return {
             # `functions` for `chalice local`, which imports a service by its package's name.
             "PYTHONPATH": os.pathsep.join(str(self.project_dir / part) for part in (".", "functions", "layers/common/python")),
-            "DATABASE_HOST": LOOPBACK,
+            "DATABASE_HOST": self.placement.mysql_host,
             "DATABASE_PORT": str(self.ports.mysql),
             "DATABASE_NAME": mariadb.DATABASE,
             "DATABASE_USER": mariadb.USER,
             "DATABASE_PASSWORD": mariadb.PASSWORD,
-            "REDIS_HOST": LOOPBACK,
+            "REDIS_HOST": self.placement.redis_host,
             "REDIS_PORT": str(self.ports.redis),
             "AWS_ENDPOINT_URL": self.localstack_url,
             "AWS_ACCESS_KEY_ID": "test",
@@ -122,6 +130,7 @@ class Stack:
             "LOG_LEVEL": os.environ.get("LOG_LEVEL", "INFO"),
             # The template's own limit unless the environment says otherwise.
             **{name: os.environ[name] for name in ("REQUESTS_PER_SECOND",) if name in os.environ},
+            **self.placement.environment(),
         }
 
 

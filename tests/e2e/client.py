@@ -127,8 +127,3 @@ def _party(kind: str) -> dict[str, Any]:
 def pid_of(system: Stack, server: str) -> int:
     """The process of one of the system's servers."""
     return system.state.read()["servers"][server]["pid"]
-
-
-def page_origin(system: Stack) -> str:
-    """Where browsers call from."""
-    return f"http://localhost:{system.ports.page}"

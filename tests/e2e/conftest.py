@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
 import pytest
 
 from infra.stack import Ports, Stack, launcher
+from infra.stack.placement import get_placement
 from infra.stack.process import processes_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 
 @pytest.fixture(scope="session")
@@ -20,7 +22,13 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A running system: `system.gateway_url`, `system.environment()`, `system.state.read()`.
 
     Servers are stopped and started by infra.stack.launcher. After the last test it is stopped gracefully, and nothing of it may be left.
+    Where INVENTORY_KEPT_BY says that containers keep it, it is the one RUN_DIR speaks of (see tests/containers).
     """
+    if get_placement().kept_by == "containers":
+        running = Stack.of(Path(os.environ["RUN_DIR"]))
+        assert running is not None
+        yield running
+        return
     stack = Stack(tmp_path_factory.mktemp("system"), Ports.free())
     started: set[psutil.Process] = set()
     try:

@@ -8,7 +8,7 @@ import httpx
 import jwt
 import pytest
 
-from tests.e2e.client import Clerk, page_origin, unique
+from tests.e2e.client import Clerk, unique
 
 
 @pytest.fixture
@@ -108,7 +108,7 @@ def test_an_unknown_path_is_not_found(system):
 
 
 def test_the_page_may_call_and_no_other_origin(system):
-    origin = page_origin(system)
+    origin = system.page_origin
     preflight = {"origin": origin, "access-control-request-method": "POST"}
     answer = httpx.options(f"{system.gateway_url}/api/orders", headers=preflight)
     assert answer.headers["access-control-allow-origin"] == origin

@@ -98,6 +98,7 @@ def test_what_happened_while_away_is_told_at_the_return(system):
     clerk.stock(product)
 
 
+@pytest.mark.supervised
 def test_events_go_on_after_their_server_was_killed(system):
     clerk = Clerk(system.gateway_url)
     customer, product = clerk.customer(), clerk.stocked_product(100)

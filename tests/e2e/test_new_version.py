@@ -14,6 +14,8 @@ from tests.e2e.client import Clerk
 from tests.e2e.invoice_lines import run_command
 from tests.e2e.traffic import Traffic
 
+pytestmark = pytest.mark.supervised
+
 
 @pytest.fixture
 def new_version(system, tmp_path):

@@ -2,8 +2,12 @@
 
 import time
 
+import pytest
+
 from infra.stack import launcher
 from tests.e2e.client import Clerk, eventually
+
+pytestmark = pytest.mark.supervised
 
 
 def _body(product, **changes):

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from infra.stack import Stack
 
+pytestmark = pytest.mark.supervised
+
 LINES = 1000
 FUNCTIONS = ("inventory-order", "inventory-inventory", "inventory-inventory-consumer", "inventory-order-consumer")
 

@@ -7,6 +7,9 @@ import pytest
 from tests.security import api_document, authentication, headers, injection, isolation, leaks
 from tests.security.target import Target
 
+# Its attackers come from many addresses of this machine, and it searches the files of the system for secrets.
+pytestmark = pytest.mark.supervised
+
 # Others sign in from the same address, and are users of the same system.
 OTHERS = ("/api/auth/login", "/api/auth/users/{user_id}")
 # By name: the attack, and how many cases it has at least. What looks for secrets comes behind all that uses any.

@@ -8,8 +8,11 @@ import sys
 from pathlib import Path
 
 import httpx
+import pytest
 
 from tests.e2e.client import Clerk, eventually, pid_of
+
+pytestmark = pytest.mark.supervised
 
 
 def _consumer(clerk, name="inventory"):

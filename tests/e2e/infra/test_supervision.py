@@ -16,6 +16,8 @@ import pytest
 from infra.stack import Ports, Stack, launcher
 from infra.stack.process import processes_of
 
+pytestmark = pytest.mark.supervised
+
 
 def entry(system, name):
     return system.state.read()["servers"][name]
