@@ -43,7 +43,9 @@ def order(started: dict[str, dict[str, Any]]) -> list[tuple[str, str]]:
 
 def bases() -> set[str]:
     """The images that come from elsewhere: those that Dockerfiles begin with, and those that are run as they are."""
-    found = {service["image"] for service in services().values() if "build" not in service}
+    started = services().values()
+    built = {service["image"] for service in started if "build" in service}
+    found = {service["image"] for service in started} - built
     for dockerfile in DOCKERFILES.glob("*.Dockerfile"):
         lines = [line.split() for line in dockerfile.read_text(encoding="utf-8").splitlines() if line.startswith("FROM ")]
         stages = {words[3] for words in lines if len(words) == 4}

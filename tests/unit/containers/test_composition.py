@@ -3,6 +3,7 @@
 import re
 
 import pytest
+import yaml
 
 from infra.page import passing_on
 from infra.page import server as page_server
@@ -48,6 +49,13 @@ def test_services_start_in_the_order_of_their_needs(stack):
         assert all(started.index(need) < started.index(server.name) for need in needed), server.name
     for need in {need for job in stack.jobs.values() for need in job.needs} - set(stack.jobs):
         assert SERVICES["deploy"]["depends_on"][need] == {"condition": composition.HEALTHY}
+
+
+def test_each_image_is_built_once_or_pinned():
+    built = [service["image"] for service in SERVICES.values() if "build" in service]
+    assert sorted(built) == sorted(set(built))
+    for service in SERVICES.values():
+        assert service["image"] in built or re.fullmatch(r"[a-z./]+:v?\d+\.\d+\.\d+(-[a-z-]+)?", service["image"]), service["image"]
 
 
 def test_whoever_is_waited_for_says_when_it_is_healthy():
@@ -167,8 +175,6 @@ def test_what_operates_in_containers_is_what_is_tested_here():
 
 def test_no_container_is_more_than_it_must_be():
     for name, service in SERVICES.items():
-        if service.get("profiles") == ["observability"]:
-            continue
         assert service["cap_drop"] == ["ALL"], name
         assert "no-new-privileges:true" in service["security_opt"], name
         assert not service.get("privileged"), name
@@ -202,6 +208,18 @@ def test_what_must_last_is_in_volumes():
     assert kept["deploy"] == [run_dir]
     assert kept["bridge"] == [run_dir]
     assert set(composition.read()["volumes"]) >= {"mariadb", "localstack", "operations"}
+
+
+def test_what_is_scraped_and_shown_is_there():
+    observability = composition.DOCKERFILES / "observability"
+    jobs = yaml.safe_load((observability / "prometheus.yml").read_text())["scrape_configs"]
+    scraped = {target.partition(":")[0] for job in jobs for config in job["static_configs"] for target in config["targets"]}
+    assert scraped - {"localhost"} <= set(SERVICES)
+    shown = yaml.safe_load((observability / "datasources.yml").read_text())["datasources"]
+    assert {re.match(r"http://(\w+):", source["url"]).group(1) for source in shown} <= set(SERVICES)
+    for service in SERVICES.values():
+        mounted = [volume.split(":")[0] for volume in service.get("volumes", []) if volume.startswith("./")]
+        assert all((PROJECT / path).exists() for path in mounted)
 
 
 def test_nothing_but_sources_reaches_a_build():
