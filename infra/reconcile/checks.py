@@ -1,6 +1,9 @@
 """The checks, each a query that finds what must not be: a row is a mismatch, with its `subject` and what is wrong in `detail`.
 
 What began less than `grace` seconds ago may still be on its way and is no mismatch. Every query sees the same snapshot.
+
+Where a whole table is summed up by product, it is read from its beginning to its end (USE INDEX ()): over an index, each of millions of
+rows would be looked up by itself, and of a table larger than the server's memory, on the disk.
 """
 
 from __future__ import annotations
@@ -28,7 +31,7 @@ CHECKS = (
                CONCAT('stock ', COALESCE(s.quantity, 0), ', movements ', COALESCE(m.total, 0)) AS detail
         FROM products p
         LEFT JOIN storages s ON s.product_id = p.id
-        LEFT JOIN (SELECT product_id, SUM(delta) AS total FROM stock_movements GROUP BY product_id) m ON m.product_id = p.id
+        LEFT JOIN (SELECT product_id, SUM(delta) AS total FROM stock_movements USE INDEX () GROUP BY product_id) m ON m.product_id = p.id
         WHERE COALESCE(s.quantity, 0) <> COALESCE(m.total, 0)
         """,
     ),
@@ -72,17 +75,17 @@ CHECKS = (
         FROM products p
         LEFT JOIN storages s ON s.product_id = p.id
         LEFT JOIN (
-            SELECT product_id, SUM(delta) AS total FROM stock_movements
+            SELECT product_id, SUM(delta) AS total FROM stock_movements USE INDEX ()
             WHERE reason NOT IN ('procurement', 'order', 'cancellation') GROUP BY product_id
         ) h ON h.product_id = p.id
         LEFT JOIN (
-            SELECT b.product_id, SUM(b.quantity) AS total FROM procurements b
+            SELECT b.product_id, SUM(b.quantity) AS total FROM procurements b USE INDEX ()
             WHERE NOT (b.timestamp > UTC_TIMESTAMP(6) - INTERVAL %(grace)s SECOND AND NOT EXISTS (
                 SELECT 1 FROM stock_movements m WHERE m.reference = CONCAT('procurement:', b.id) AND m.reason = 'procurement'))
             GROUP BY b.product_id
         ) b ON b.product_id = p.id
         LEFT JOIN (
-            SELECT o.product_id, SUM(o.quantity) AS total FROM orders o
+            SELECT o.product_id, SUM(o.quantity) AS total FROM orders o USE INDEX ()
             WHERE o.status = 'confirmed'
                OR (o.status IN ('pending', 'cancelled')
                    AND EXISTS (

@@ -26,12 +26,28 @@ _OF_PRODUCTS = """
            SUM(total_cost) AS value
     FROM {kind}s WHERE id <= {{up_to}} GROUP BY block, product_id
 """
+# By block; what stands with the wrong product shows in the amounts weighed by the products' ids.
+_PRODUCTS_COMPARED = """
+    SELECT CONCAT('{kind}_product_sums ', block) AS subject,
+           CONCAT('off: quantity by ', SUM(quantity), ', value by ', SUM(value), ', or some products by what others are over') AS detail
+    FROM (
+        SELECT block, SUM(quantity) AS quantity, SUM(value) AS value, SUM(product_id * quantity) AS weighed_quantity,
+               SUM(product_id * value) AS weighed_value
+        FROM {kind}_product_sums WHERE {{up_to}} IS NOT NULL GROUP BY block
+        UNION ALL
+        SELECT FLOOR(TIMESTAMPDIFF(SECOND, '1970-01-01', timestamp) / 2592000) AS block, -SUM(quantity), -SUM(total_cost),
+               -SUM(product_id * quantity), -SUM(product_id * total_cost)
+        FROM {kind}s WHERE id <= {{up_to}} GROUP BY block
+    ) compared
+    GROUP BY block
+    HAVING SUM(quantity) <> 0 OR SUM(value) <> 0 OR SUM(weighed_quantity) <> 0 OR SUM(weighed_value) <> 0
+"""
 _OF_LEDGER = """
     SELECT product_id, SUM(delta) AS movements, SUM(IF(reason = 'opening', delta, 0)) AS opening,
            SUM(IF(reason = 'procurement', delta, 0)) AS procured, -SUM(IF(reason = 'order', delta, 0)) AS ordered,
            SUM(IF(reason = 'cancellation', delta, 0)) AS cancelled, SUM(IF(reason = 'return', delta, 0)) AS returned,
            SUM(IF(reason IN ('correction', 'damage', 'count'), delta, 0)) AS corrected
-    FROM stock_movements WHERE id <= {up_to} GROUP BY product_id
+    FROM stock_movements FORCE INDEX (PRIMARY) WHERE id <= {up_to} GROUP BY product_id
 """
 _OF_STOCK = """
     SELECT 0 AS part, COALESCE(SUM(quantity), 0) AS quantity, COALESCE(SUM(quantity * price_buy), 0) AS value,
@@ -55,6 +71,8 @@ class Sums:
     apart: tuple[str, ...]
     figures: tuple[str, ...]
     truth: str
+    check: str = ""
+    """How they are compared with what they should be where there are too many to do so one by one."""
 
     @property
     def mark(self) -> str:
@@ -69,6 +87,8 @@ class Sums:
     def mismatches(self) -> str:
         """A query that finds where the sums are not what they should be, as `inventory reconcile` shows it."""
         up_to = f"(SELECT {self.marked} FROM {self.mark} WHERE id = 1)"  # noqa: S608
+        if self.check:
+            return self.check.format(up_to=up_to)
         keys = ", ".join(self.apart)
         held = "0 AS part" if self.in_parts else keys
         subtracted = ", ".join(f"-{name}" for name in self.figures)
@@ -123,8 +143,8 @@ def _of_deals(kind: str, *apart: str) -> Sums:
 
 
 def _of_products(kind: str) -> Sums:
-    truth = _OF_PRODUCTS.format(kind=kind)
-    return Sums(f"{kind}_product_sums", f"{kind}s", "deal_id", ("block", "product_id"), ("quantity", "value"), truth)
+    truth, compared = _OF_PRODUCTS.format(kind=kind), _PRODUCTS_COMPARED.format(kind=kind)
+    return Sums(f"{kind}_product_sums", f"{kind}s", "deal_id", ("block", "product_id"), ("quantity", "value"), truth, compared)
 
 
 SUMS = (
