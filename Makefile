@@ -104,6 +104,11 @@ $(STAMPS)/containers: tests/containers/requirements.lock | $(STAMPS)/tools
 drill: install page ## What tests are too short for: backup under load, restore into an empty system elsewhere
 	$(BIN)/python -m pytest --timeout 1200 tests/drills
 
+.PHONY: test-alerts
+test-alerts: install ## Cause every alert for real, before a Prometheus of its own that reads a system of its own
+	@PYTHON=$(PYTHON) infra/stack/require-debian.sh prometheus=prometheus
+	$(BIN)/python -m pytest --timeout 900 tests/alerts
+
 .PHONY: check
 check: install lint ## Lint, types, import contracts, template, Dockerfiles
 	@printf '\n== Types ==\n'

@@ -1,5 +1,6 @@
-"""What the running system tells Prometheus, and `inventory top` shows."""
+"""What the running system tells of itself: to Prometheus, `inventory top` and `inventory logs`."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -39,11 +40,27 @@ def test_an_order_is_counted_wherever_it_passes(between):
     assert (between.after.get("up_of", server="redis"), between.after.get("up_of", server="mariadb")) == (1, 1)
 
 
+def test_a_trace_is_followed_from_the_request_through_all_functions(system):
+    clerk = Clerk(system.gateway_url)
+    customer, product = clerk.customer(), clerk.stocked_product(20)
+    answer = clerk.order(customer, product, 3)
+    clerk.decided(answer.json()["id"])
+    trace = answer.headers["x-trace-id"]
+
+    def lines():
+        return [line.split(None, 1) for line in _inventory(system, "logs", "--trace", trace).splitlines()]
+
+    wrote = {"order", "inventory-consumer", "order-consumer"}
+    found = eventually(lambda: (seen := lines()) and wrote <= {name for name, _ in seen} and seen, what=f"lines of {trace}")
+    assert all(json.loads(line)["trace_id"] == trace for _, line in found)
+    moments = [json.loads(line)["timestamp"] for _, line in found]
+    assert moments == sorted(moments)
+    assert trace in _inventory(system, "logs", "order-consumer", "--trace", trace)
+    assert trace not in _inventory(system, "logs", "supplier", "--lines", "1000")
+
+
 def test_top_shows_it(system):
-    shown = subprocess.run(
-        [INVENTORY, "--run-dir", system.run_dir, "top", "--count", "1", "--interval", "0.5"],
-        cwd=PROJECT_DIR, capture_output=True, text=True, check=True, timeout=120,
-    ).stdout  # fmt: skip
+    shown = _inventory(system, "top", "--count", "1", "--interval", "0.5")
     for words in ("requests/s", "Routes", "order-consumer", "running", "Breakers", "connections"):
         assert words in shown, shown
 
@@ -53,3 +70,8 @@ def test_metrics_are_not_told_to_everybody(system, path):
     for url in (system.gateway_url, system.page_url):
         assert "edge_requests" not in (answer := httpx.get(f"{url}{path}", timeout=30)).text
         assert "bridge_delivered" not in answer.text
+
+
+def _inventory(system, *arguments):
+    command = [INVENTORY, "--run-dir", system.run_dir, *arguments]
+    return subprocess.run(command, cwd=PROJECT_DIR, capture_output=True, text=True, check=True, timeout=120).stdout
