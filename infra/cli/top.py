@@ -13,7 +13,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from infra.cli.context import CommandFailed, output, stack_of
+from infra.cli.context import output, running_stack_of
 from infra.metrics.reading import Between, Look, addresses, look
 
 if TYPE_CHECKING:
@@ -29,9 +29,7 @@ def top(
     count: Annotated[int | None, typer.Option("--count", "-n", min=1, help="End after so many looks; without it, Ctrl-C ends it.")] = None,
 ) -> None:
     """Show live what the system is doing: requests, environments, consumers, breakers, servers. Where there is no terminal, one look."""
-    stack = stack_of(context)
-    if not stack.state.supervised():
-        raise CommandFailed("The system is not running. Start it with: make up")
+    stack = running_stack_of(context)
     if count is None and not output.is_terminal:
         count = 1
     urls = addresses(stack)
