@@ -11,6 +11,7 @@ import threading
 import time
 import uuid
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 from urllib.parse import quote
 
 import httpx
@@ -140,6 +141,30 @@ def _found(reply):
 
 def test_an_operation_that_was_never_asked_for_is_found():
     assert api_document.Asked().missing(_DOCUMENT) == ["GET /things/{thing_id} was never asked for"]
+
+
+def _exchange(method, path, status):
+    return SimpleNamespace(request=SimpleNamespace(method=method, uri=f"http://x{path}?a=1"), response=SimpleNamespace(status_code=status))
+
+
+def test_what_was_walked_is_what_was_read_changed_and_deleted_with_success():
+    all_of_one = [("GET", "/things/1", 200), ("PUT", "/things/1", 200), ("DELETE", "/things/1", 204)]
+    refused = [("GET", "/things/2", 200), ("PUT", "/things/2", 422), ("DELETE", "/things/2", 204)]
+    of_two = [("GET", "/things/3", 200), ("PUT", "/things/3", 200), ("DELETE", "/things/4", 204)]
+    recorder = SimpleNamespace(interactions=dict(enumerate(_exchange(*each) for each in (*all_of_one, *refused, *of_two))))
+    assert list(api_document._walked(recorder)) == ["/things/1"]
+
+
+def test_only_what_is_linked_follows_one_another_and_by_no_link_that_leads_out():
+    linked = {"operationId": "make", "responses": {"201": {"links": {"read": {"operationId": "read"}, "gone": {"operationId": "gone"}}}}}
+    read = {"operationId": "read", "responses": {"200": {"links": {"make": {"operationId": "make"}}}, "default": {}}}
+    alone = {"operationId": "list", "responses": {"200": {}}}
+    document = {"paths": {"/things": {"post": linked, "get": alone}, "/things/{id}": {"get": read}, "/sums": {"get": alone}}}
+    chained = api_document._linked(document)
+    assert api_document.operations_of(chained) == ["POST /things", "GET /things/{id}"]
+    strict = api_document._strict(chained)
+    assert set(strict["paths"]["/things"]["post"]["responses"]["201"]["links"]) == {"read"}
+    assert "default" not in strict["paths"]["/things/{id}"]["get"]["responses"]
 
 
 # injection
