@@ -29,7 +29,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make security", description=__doc__)
     parser.add_argument("--cases", type=int, default=10_000, help="about so many random requests by schemathesis")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--minutes", type=float, default=6, help="end schemathesis after so long, however far it is")
+    parser.add_argument("--minutes", type=float, default=10, help="end schemathesis after so long, however far it is")
     parser.add_argument("--part", action="append", choices=PARTS, help="only this part; may be given several times")
     parser.add_argument("--json", type=Path, default=Path(".run/security.json"), help="where the verdict is written as JSON")
     options = parser.parse_args()
