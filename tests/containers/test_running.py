@@ -11,12 +11,13 @@ from pathlib import Path
 
 import httpx
 import pytest
+import yaml
 
 from infra.page.server import page_app
 from infra.page.settings import PageSettings
 from infra.stack import Stack
 from tests.containers import composition
-from tests.containers.engine import find
+from tests.containers.engine import EngineFailed, find
 from tests.e2e.client import Clerk, eventually
 
 SAME_HEADERS = ("cache-control", "content-encoding", "content-security-policy", "x-content-type-options", "referrer-policy")
@@ -105,6 +106,25 @@ def test_what_views_are_made_of_is_kept_for_ever(system):
     assert answer.status_code == 200
     assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
     assert answer.headers["content-encoding"] == "gzip"
+
+
+def test_the_operators_commands_work_beside_the_bridge(engine):
+    assert "Healthy." in engine.execute("bridge", "inventory", "status")
+    shown = engine.execute("bridge", "inventory", "top", "--count", "1", "--interval", "0.5")
+    assert "order-consumer" in shown
+    with pytest.raises(EngineFailed, match="docker compose up"):
+        engine.execute("bridge", "inventory", "down")
+
+
+def test_what_prometheus_is_to_scrape_answers(engine):
+    jobs = yaml.safe_load((composition.DOCKERFILES / "observability" / "prometheus.yml").read_text())["scrape_configs"]
+    ours = {job["job_name"]: job for job in jobs if job["job_name"] in {"edge", "bridge"}}
+    assert len(ours) == 2
+    for job in ours.values():
+        (target,) = job["static_configs"][0]["targets"]
+        url = f"http://{target}{job.get('metrics_path', '/metrics')}"
+        ask = f"import urllib.request as r; print(r.urlopen('{url}', timeout=20).read().decode())"
+        assert "# TYPE " in engine.execute("bridge", "python3", "-c", ask)
 
 
 def test_an_order_is_still_there_when_the_containers_are_made_anew(system, engine):

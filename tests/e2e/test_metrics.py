@@ -28,6 +28,8 @@ def between(system):
         return Between(before, look(urls, client))
 
 
+# The bridge's own port is published by no container: tests/containers asks it from inside.
+@pytest.mark.supervised
 def test_an_order_is_counted_wherever_it_passes(between):
     assert not between.after.away
     assert between.more("edge_requests_total", method="POST", route="/api/orders", status="201") == 1
@@ -40,6 +42,8 @@ def test_an_order_is_counted_wherever_it_passes(between):
     assert (between.after.get("up_of", server="redis"), between.after.get("up_of", server="mariadb")) == (1, 1)
 
 
+# What the processes wrote lies in files of their machine.
+@pytest.mark.supervised
 def test_a_trace_is_followed_from_the_request_through_all_functions(system):
     clerk = Clerk(system.gateway_url)
     customer, product = clerk.customer(), clerk.stocked_product(20)
@@ -59,6 +63,7 @@ def test_a_trace_is_followed_from_the_request_through_all_functions(system):
     assert trace not in _inventory(system, "logs", "supplier", "--lines", "1000")
 
 
+@pytest.mark.supervised
 def test_top_shows_it(system):
     shown = _inventory(system, "top", "--count", "1", "--interval", "0.5")
     for words in ("requests/s", "Routes", "Functions", "procurement", "running", "Breakers", "connections"):
