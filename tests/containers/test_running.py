@@ -20,7 +20,7 @@ from tests.containers import composition
 from tests.containers.engine import EngineFailed, find
 from tests.e2e.client import Clerk, eventually
 
-SAME_HEADERS = ("cache-control", "content-encoding", "content-security-policy", "x-content-type-options", "referrer-policy")
+SAME_HEADERS = ("cache-control", "content-security-policy", "x-content-type-options", "referrer-policy")
 SAME_HEADERS += ("cross-origin-opener-policy", "permissions-policy", "retry-after", "www-authenticate")
 
 
@@ -82,7 +82,6 @@ def test_processes_are_ordinary_users_without_capabilities(engine, service):
         "/login?next=%2Forders",
         "/assets/gone.js",
         "/robots.txt",
-        "/assets/..%2f..%2fetc%2fpasswd",
         "/api/products",
         "/api/suppliers/city/St.%20Gallen%2FWest",
         "/api/nothing",
@@ -96,7 +95,16 @@ def test_the_page_answers_as_that_of_make_up_does(system, path, encoding):
     ours, theirs = httpx.get(f"{system.page_url}{path}", headers=headers), by_infra(system, path, headers=headers)
     assert ours.status_code == theirs.status_code
     assert {name: ours.headers.get(name) for name in SAME_HEADERS} == {name: theirs.headers.get(name) for name in SAME_HEADERS}
+    if int(ours.headers.get("content-length", 1000)) >= 1000:  # nginx sees how long a short answer of the API is, and leaves it
+        assert ours.headers.get("content-encoding") == theirs.headers.get("content-encoding")
     assert ours.headers["content-type"].split(";")[0] == theirs.headers["content-type"].split(";")[0]
+
+
+@pytest.mark.parametrize("path", ["/assets/..%2f..%2f..%2f..%2fetc%2fpasswd", "/..%2f..%2f..%2f..%2fetc%2fpasswd", "/%2e%2e/nginx.conf"])
+def test_what_lies_beside_the_files_is_not_served(system, path):
+    answer = httpx.get(f"{system.page_url}{path}")
+    assert answer.status_code in {400, 404}
+    assert not re.search("root:|proxy_pass", answer.text)
 
 
 def test_what_views_are_made_of_is_kept_for_ever(system):
