@@ -119,7 +119,7 @@ def test_what_views_are_made_of_is_kept_for_ever(system):
 def test_the_operators_commands_work_beside_the_bridge(engine):
     assert "Healthy." in engine.execute("bridge", "inventory", "status")
     shown = engine.execute("bridge", "inventory", "top", "--count", "1", "--interval", "0.5")
-    assert "order-consumer" in shown
+    assert "Breakers" in shown
     with pytest.raises(EngineFailed, match="docker compose up"):
         engine.execute("bridge", "inventory", "down")
 
