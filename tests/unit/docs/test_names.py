@@ -129,7 +129,7 @@ def test_inventory_commands_and_their_options_exist(document):
 
 @cache
 def source_text():
-    kinds = {".py", ".yaml", ".yml", ".sh", ".ts", ".toml", ".json", ".lua", ".mjs", ".conf"}
+    kinds = {".py", ".yaml", ".yml", ".sh", ".ts", ".toml", ".lua", ".mjs", ".conf"}
     named = ("Makefile", "Dockerfile")
     sources = [
         path for path in map(Path, TRACKED) if path.suffix in kinds or (path.name.startswith(named) and path.parts[-2:-1] != ("docs",))
