@@ -52,10 +52,10 @@ down: install ## Stop the system gracefully; its data stays in .run
 SERVICES := $(patsubst functions/%/.chalice/config.json,%,$(wildcard functions/*/.chalice/config.json))
 .PHONY: $(SERVICES:%=local-%)
 $(SERVICES:%=local-%): local-%: install
-	@$(BIN)/inventory local $*
+	@$(BIN)/inventory local $* $(if $(DEBUG),--debug)
 
 .PHONY: local-%
-local-%: ## Run one service alone for a debugger, against the running MySQL and Redis: local-product, ...
+local-%: ## Run one service alone for a debugger, against the running MySQL and Redis: local-product, ...; DEBUG=1 lets one attach
 
 ##@ Prove
 

@@ -40,7 +40,7 @@ def dev(context: typer.Context) -> None:
     )
     try:
         while page.poll() is None:
-            _tell_news(hot_reload)
+            tell_news(hot_reload)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 page.wait(_LOOK_SECONDS)
     except KeyboardInterrupt:  # the page's server has had it as well
@@ -59,7 +59,7 @@ _ENDED_BY_HAND = {-2, 130}
 """Ctrl-C, as the process tells it and as a shell does."""
 
 
-def _tell_news(hot_reload: HotReload) -> None:
+def tell_news(hot_reload: HotReload) -> None:
     # LocalStack may be away for a moment, and comes back with nothing switched on.
     with contextlib.suppress(httpx.HTTPError, BotoCoreError, ClientError):
         for reload in hot_reload.news():

@@ -26,7 +26,7 @@ def invoke(
     """Invoke a deployed function and show its answer and log. Exit code 1 when the function failed."""
     stack = running_stack_of(context)
     payload = _event(event)
-    name = _function_name(stack, function)
+    name = function_name(stack, function)
     answered = client_of(stack, "lambda").invoke(FunctionName=name, Payload=payload, LogType="Tail")
     body = answered["Payload"].read().decode()
     error = answered.get("FunctionError")
@@ -55,7 +55,7 @@ def _event(path: Path) -> bytes:
     return text.encode()
 
 
-def _function_name(stack: Any, wanted: str) -> str:
+def function_name(stack: Any, wanted: str) -> str:
     """The deployed name of a function given by its name, with or without the stack's in front, or by its logical id."""
     try:
         resources = client_of(stack, "cloudformation").describe_stack_resources(StackName=STACK_NAME)["StackResources"]

@@ -11,6 +11,8 @@ import typer
 from botocore.exceptions import ClientError
 
 from infra.cli.context import CommandFailed, output, supervised_stack_of
+from infra.cli.debug import debugger_port
+from infra.cli.options import flag
 from infra.deploy.deployment import STACK_NAME, client_of
 from infra.stack.instance import PROJECT_DIR
 from infra.stack.ports import LOOPBACK, ensure_free
@@ -22,6 +24,7 @@ SERVICES = tuple(sorted(path.parts[-3] for path in (PROJECT_DIR / "functions").g
 def local(
     context: typer.Context,
     service: Annotated[str, typer.Argument(help=f"One of {', '.join(SERVICES)}.", metavar="SERVICE")],
+    debug: Annotated[bool, flag("--debug", help="Let a debugger attach, on port 5678 and PORT_OFFSET.")] = False,
 ) -> None:
     """Run one service alone, on its own port, against the running MySQL and Redis. Ctrl-C ends it.
 
@@ -34,11 +37,18 @@ def local(
     port = stack.ports.as_mapping()[service]
     ensure_free({service: port})
     environment = {**stack.environment(), **deployed_settings(stack, service)}
-    output.print(f"{service} alone: http://{LOOPBACK}:{port}  (python -m debugpy or any debugger can attach to pid {os.getpid()})")
+    output.print(f"{service} alone: http://{LOOPBACK}:{port}")
+    debugger: list[str] = []
+    if debug:
+        listening = debugger_port(stack)
+        ensure_free({"debugger": listening})
+        debugger = [sys.executable, "-X", "frozen_modules=off", "-m", "debugpy", "--listen", f"{LOOPBACK}:{listening}"]
+        output.print(f"it waits for a debugger: {LOOPBACK}:{listening}")
     os.chdir(stack.project_dir / "functions" / service)
     chalice = str(Path(sys.executable).with_name("chalice"))
     # No reloader: it would run the service in a child process, away from the debugger.
-    os.execve(chalice, [chalice, "local", "--host", LOOPBACK, "--port", str(port), "--no-autoreload"], environment)  # noqa: S606
+    command = [*debugger, chalice, "local", "--host", LOOPBACK, "--port", str(port), "--no-autoreload"]
+    os.execve(command[0], command, environment)  # noqa: S606
 
 
 def deployed_settings(stack: Any, service: str) -> dict[str, str]:

@@ -19,6 +19,7 @@ from infra.cli import (
     backup,
     db,
     dead_letters,
+    debug,
     dev,
     events,
     invoke,
@@ -50,7 +51,7 @@ COMMANDS = {
     "Run": (lifecycle.up, lifecycle.down, lifecycle.start, lifecycle.stop, lifecycle.restart, lifecycle.revive),
     "Watch": (status.status, top.top, logs.logs, reconcile.reconcile),
     "Data": (seed.seed, replay.replay, backup.backup, backup.restore, rebuild.rebuild),
-    "Develop": (invoke.invoke, local.local, dev.dev),
+    "Develop": (invoke.invoke, local.local, dev.dev, debug.debug),
 }
 GROUPS = {
     "Watch": {"events": events.app, "dead-letters": dead_letters.app},

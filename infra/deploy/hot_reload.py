@@ -56,9 +56,11 @@ def sources(described: template.Template, physical: Mapping[str, str], project_d
 class HotReload:
     """On as long as this process lives, or another that LocalStack can see, or until `end`."""
 
-    def __init__(self, stack: Stack, process: int | None = None) -> None:
+    def __init__(self, stack: Stack, process: int | None = None, *, debuggers: Mapping[str, Mapping[str, Any]] | None = None) -> None:
+        """`debuggers` says in which functions one waits, and where: see the plugin's README."""
         self._stack = stack
         self._process = process or os.getpid()
+        self._debuggers = debuggers or {}
         self._url = f"{stack.localstack_url}/_lambda/hot-reload"
         self._seen = 0
 
@@ -66,7 +68,7 @@ class HotReload:
         """Raises httpx.HTTPError, BotoCoreError."""
         described = template.load(self._stack.project_dir / "template.yaml")
         physical = CloudFormation(client_of(self._stack, "cloudformation"), STACK_NAME, lambda _: None).resources()
-        document = {"process": self._process, **sources(described, physical, self._stack.project_dir)}
+        document = {"process": self._process, **sources(described, physical, self._stack.project_dir), "debuggers": self._debuggers}
         answer = httpx.put(self._url, json=document, timeout=SECONDS).raise_for_status().json()
         self._note(answer["reports"])
 

@@ -96,7 +96,7 @@ def ensure_free(wanted: Mapping[str, int], *, own_pids: Collection[int] = ()) ->
         return
     complaints = []
     for purpose, port in busy.items():
-        owner = _listener(port)
+        owner = listener(port)
         if owner is not None and owner.pid in own_pids:
             continue
         complaints.append(f"Port {port} ({purpose}) is used by {_describe(owner)}.")
@@ -116,7 +116,7 @@ def _can_bind(port: int) -> bool:
     return True
 
 
-def _listener(port: int) -> psutil.Process | None:
+def listener(port: int) -> psutil.Process | None:
     """The process listening on `port`, as far as this user may see it."""
     try:
         connections = psutil.net_connections(kind="tcp")

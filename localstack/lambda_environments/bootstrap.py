@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 F_SETSIG = 10
 MESSAGE_BYTES = 262_144
+DEBUGGER_LOOK_SECONDS = 0.1
 OWN_TO_AN_ENVIRONMENT = {"AWS_LAMBDA_LOG_STREAM_NAME", "TMPDIR"}
 NOT_SHARED = {*OWN_TO_AN_ENVIRONMENT, "AWS_LAMBDA_RUNTIME_API", "HOME"}
 TIMERS = (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF)
@@ -59,6 +60,31 @@ def tell_trace_id(trace_id: str | None) -> None:
         variables.pop(name, None)
     else:
         variables[name] = os.environ.encodevalue(trace_id)
+
+
+def listen_for_debugger(port: int, path: str, *, wait: bool) -> None:
+    """Let a debugger attach from here on."""
+    os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"  # it would warn of the standard library's frozen modules
+    sys.path.insert(0, path)
+    import debugpy
+
+    sys.path.remove(path)
+    while not _can_listen(port):  # the environment before this one, of what was saved before, is about to end
+        time.sleep(DEBUGGER_LOOK_SECONDS)
+    # In this process: an adapter of its own would be one more to outlive it.
+    debugpy.listen(("127.0.0.1", port), in_process_debug_adapter=True)
+    if wait:
+        debugpy.wait_for_client()
+
+
+def _can_listen(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 class WatchedVariables(os._Environ[str]):
@@ -304,6 +330,8 @@ class Process:
         self._import_handler = bootstrap._get_handler
         bootstrap._get_handler = self._become_ready
         bootstrap.update_xray_env_variable = tell_trace_id
+        if "debugger" in self._order:
+            listen_for_debugger(**self._order["debugger"])
         sys.argv = ["bootstrap", os.environ["_HANDLER"]]
         __main__.main(sys.argv)
 

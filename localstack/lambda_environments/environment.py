@@ -172,7 +172,7 @@ class ExecutionEnvironment:
             self._bury()
 
     def check_memory(self) -> None:
-        if self.rss_bytes() > self.spec.memory_mb * 1024 * 1024:
+        if self.rss_bytes() > self.spec.memory_mb * 1024 * 1024 and self.spec.debugger is None:
             self._out_of_memory = True
             self.kill()
 
@@ -221,7 +221,8 @@ class ExecutionEnvironment:
     # the process
 
     async def _start_process(self) -> None:
-        self._init_timer = self._loop.call_later(self._settings.init_timeout_seconds, self._init_timed_out)
+        if self.spec.debugger is None:
+            self._init_timer = self._loop.call_later(self._settings.init_timeout_seconds, self._init_timed_out)
         try:
             self._server = await self._loop.create_server(self._accept, "127.0.0.1", 0)
             port = self._server.sockets[0].getsockname()[1]

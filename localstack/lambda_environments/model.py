@@ -17,6 +17,17 @@ class PoolSaturatedError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Debugger:
+    """A debugger (debugpy) waits in a function's process. One environment at a time has it, and all the time and memory it takes."""
+
+    port: int
+    path: Path
+    """A directory with debugpy in it, and nothing else that a function could import."""
+    wait: bool
+    """The function is not imported before somebody has attached."""
+
+
+@dataclass(frozen=True, slots=True)
 class FunctionSpec:
     """One deployed revision of a function; environments are shared by equal `identity` and by nothing else."""
 
@@ -38,6 +49,7 @@ class FunctionSpec:
     """Layers that somebody works on: no other function's processes have them imported."""
     bytecode_dir: Path | None = None
     """Where compiled modules are, if not beside their sources; none are written there."""
+    debugger: Debugger | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,7 +98,7 @@ class EnvironmentPool:
         self._quiet.clear()
         slot.waiting.append(pending)
         self._dispatch(slot)
-        if slot.waiting and slot.waiting[-1] is pending:
+        if slot.waiting and slot.waiting[-1] is pending and spec.debugger is None:
             pending.expiry = self._loop.call_later(self.limits.queue_seconds, self._expire, slot, pending)
 
     async def prepare(self, spec: FunctionSpec) -> bytes | None:
@@ -272,7 +272,8 @@ class EnvironmentPool:
     def _start_another(self, slot: _Slot) -> bool:
         about_to_idle = sum(each.answered for each in slot.environments)
         wanted = min(len(slot.waiting) - about_to_idle, self.limits.starting_per_function)
-        if slot.starting >= wanted or len(slot.environments) >= self.limits.per_function:
+        most = 1 if slot.spec.debugger else self.limits.per_function
+        if slot.starting >= wanted or len(slot.environments) >= most:
             return False
         if self._count >= self.limits.total and slot.environments and not self._evict(slot):
             if slot not in self._blocked:
@@ -291,7 +292,8 @@ class EnvironmentPool:
 
     def _evict(self, claimant: _Slot) -> bool:
         """End the environment, of another function, that has idled longest."""
-        idle = [(each.idle_since, slot, each) for slot in self._slots.values() if slot is not claimant for each in slot.idle]
+        others = [slot for slot in self._slots.values() if slot is not claimant and slot.spec.debugger is None]
+        idle = [(each.idle_since, slot, each) for slot in others for each in slot.idle]
         if not idle:
             return False
         _, slot, environment = min(idle, key=lambda candidate: candidate[0])
@@ -362,7 +364,7 @@ class EnvironmentPool:
                         environment.check_memory()
                         environment.deliver_logs()
                         self._work.set()
-                    elif environment.state is State.IDLE and environment.idle_since < oldest:
+                    elif environment.state is State.IDLE and environment.idle_since < oldest and slot.spec.debugger is None:
                         self._kill_idle(slot, environment)
 
 

@@ -134,7 +134,9 @@ def order_of(launch: Launch) -> dict[str, Any]:
     """What `bootstrap` is told. The path is in Lambda's order: code, layers, runtime; the standard library follows."""
     path = [launch.spec.code_dir, *layer_paths(launch.spec.layer_dirs), launch.runtime_dir]
     bytecode = {"bytecode": str(launch.spec.bytecode_dir)} if launch.spec.bytecode_dir else {}
-    return {"path": [str(part) for part in path], "scratch": str(launch.scratch), **bytecode}
+    order = {"path": [str(part) for part in path], "scratch": str(launch.scratch), **bytecode}
+    debugger = launch.spec.debugger
+    return {**order, "debugger": {"port": debugger.port, "path": str(debugger.path), "wait": debugger.wait}} if debugger else order
 
 
 class FreshInterpreter:

@@ -22,6 +22,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lambda_environments import Debugger
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 LOG = logging.getLogger(__name__)
 LOOK_SECONDS = 0.1
 REPORTS = 1000
+DEBUGGED_SECONDS = 7 * 24 * 3600.0
+"""Whoever stands at a breakpoint is not hurried."""
 
 Files = dict[str, tuple[int, int, int]]
 """Path -> time of the last change in ns, size, inode."""
@@ -43,6 +47,8 @@ class Sources:
     """Function name -> directory of the package its handler is in."""
     layers: Mapping[str, Path]
     """ARN without version -> directory that is the layer's root."""
+    debuggers: Mapping[str, Debugger]
+    """Function name -> what waits in its process, for those that somebody debugs."""
 
     @classmethod
     def from_json(cls, document: Any) -> Sources:
@@ -51,12 +57,21 @@ class Sources:
             functions = {str(name): Path(directory) for name, directory in document["functions"].items()}
             layers = {str(arn): Path(directory) for arn, directory in document["layers"].items()}
             process = int(document["process"])
+            debuggers = {
+                str(name): Debugger(int(each["port"]), Path(each["path"]), bool(each.get("wait")))
+                for name, each in document.get("debuggers", {}).items()
+            }
         except (AttributeError, KeyError, TypeError) as error:
-            raise ValueError('it takes {"process": number, "functions": {name: directory}, "layers": {ARN: directory}}') from error
-        for directory in (*functions.values(), *layers.values()):
+            raise ValueError(
+                'it takes {"process": number, "functions": {name: directory}, "layers": {ARN: directory}}, '
+                'and for some functions "debuggers": {name: {"port": number, "path": directory, "wait": bool}}'
+            ) from error
+        for directory in (*functions.values(), *layers.values(), *(each.path for each in debuggers.values())):
             if not directory.is_absolute() or not directory.is_dir():
                 raise ValueError(f"{directory} is no directory")
-        return cls(process, functions, layers)
+        if not debuggers.keys() <= functions.keys():
+            raise ValueError("a function that is debugged runs from its sources, which are to be named")
+        return cls(process, functions, layers, debuggers)
 
 
 @dataclass(slots=True)
@@ -131,7 +146,7 @@ class HotReload:
             version = self._versions.get(deployed.identity)
             if version is not None and version.files == files:
                 return version.spec
-            return self._follow_change(deployed, package, layers, files, version)
+            return self._follow_change(deployed, package, layers, files, version, sources.debuggers.get(deployed.name))
 
     def describe(self, since: int) -> dict[str, Any]:
         """Whether it is on, and what was imported anew after the report of this number."""
@@ -139,7 +154,13 @@ class HotReload:
             return {"on": self._sources is not None, "reports": [each for each in self._reports if each["number"] > since]}
 
     def _follow_change(
-        self, deployed: FunctionSpec, package: Path, layers: Mapping[Path, Path], files: Files, before: _Version | None
+        self,
+        deployed: FunctionSpec,
+        package: Path,
+        layers: Mapping[Path, Path],
+        files: Files,
+        before: _Version | None,
+        debugger: Debugger | None,
     ) -> FunctionSpec:
         self._count += 1
         spec = replace(
@@ -150,6 +171,10 @@ class HotReload:
             changing_layers=frozenset(layers.values()),
             bytecode_dir=self._bytecode,
         )
+        if debugger:
+            # By the paths that an editor knows, and has its breakpoints at.
+            real = package.resolve().parent
+            spec = replace(spec, debugger=debugger, forkable=False, timeout_seconds=DEBUGGED_SECONDS, code_dir=real)
         if before:
             self._pool.retire(before.spec.identity)
         else:
@@ -173,7 +198,7 @@ class HotReload:
         while self._sources is sources:
             with self._lock:
                 deployed = [spec for name, spec in self._deployed.items() if name in sources.functions]
-            for spec in deployed:
+            for spec in sorted(deployed, key=lambda spec: spec.name not in sources.debuggers):  # somebody waits for those
                 self.current(spec)
                 version = self._versions.get(spec.identity)
                 if version is not None and not version.reported:

@@ -104,7 +104,9 @@ class PooledVersionManager(LambdaVersionManager):  # type: ignore[misc] # LocalS
             raise RequestEntityTooLargeException(f"{size} for the RequestResponse invocation type (limit {REQUEST_LIMIT_BYTES} bytes)")
         give_back = self.lease()
         try:
-            result = get_runtime().pool.invoke(self.spec, _for_pool(invocation), timeout_seconds)
+            spec = self.spec
+            patience = None if spec.debugger else timeout_seconds
+            result = get_runtime().pool.invoke(spec, _for_pool(invocation), patience)
         except PoolSaturatedError as error:
             raise TooManyRequestsException(str(error), Reason="ConcurrentInvocationLimitExceeded", Type="User") from error
         finally:

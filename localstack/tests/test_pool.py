@@ -50,7 +50,7 @@ def limited(**limits: Any) -> pytest.MarkDecorator:
 
 
 def test_the_package_imports_neither_localstack_nor_anything_of_an_http_gateway():
-    allowed = {"lambda_environments", "httptools", "uvloop", "awslambdaric", "runtime_client", *sys.stdlib_module_names}
+    allowed = {"lambda_environments", "httptools", "uvloop", "awslambdaric", "runtime_client", "debugpy", *sys.stdlib_module_names}
     for file in Path(lambda_environments.__file__).parent.glob("*.py"):
         for node in ast.walk(ast.parse(file.read_text())):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []

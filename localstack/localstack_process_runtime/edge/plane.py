@@ -329,8 +329,9 @@ class Exchange:
             LOG.warning("%s could not be invoked: %s", arn, error)
             raise refused from error
         waiter = _Waiter(self, then, give_back, refused)
-        self.plane.pool.submit(manager.spec, Invocation(event, new_id(), arn, self.trace, wants_log=False), waiter)
-        if seconds is not None and not waiter.done():
+        spec = manager.spec
+        self.plane.pool.submit(spec, Invocation(event, new_id(), arn, self.trace, wants_log=False), waiter)
+        if seconds is not None and spec.debugger is None and not waiter.done():
             waiter.timer = self.plane.loop.call_later(seconds, waiter.too_late)
 
     def _refuse(self, error: BaseException) -> None:
