@@ -257,6 +257,10 @@ $(STAMPS)/audit: infra/audit/requirements.lock | $(STAMPS)/tools
 	@$(UV) pip sync --quiet --python $(AUDIT)/bin/python --require-hashes infra/audit/requirements.lock
 	@touch $@
 
+.PHONY: plugin-wheel
+plugin-wheel: $(STAMPS)/localstack ## The LocalStack plugin as a wheel, for any SAM project: .build/plugin
+	@cd localstack && .venv/bin/python -m hatchling build --target wheel --directory $(CURDIR)/.build/plugin
+
 .PHONY: lock
 lock: $(STAMPS)/tools ## Resolve the eight lock files anew from their requirements.in
 	$(UV) $(COMPILE) requirements.in -o requirements.lock
