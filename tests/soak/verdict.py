@@ -35,8 +35,8 @@ class Trend:
 def trend(samples: Sequence[Sample]) -> Trend | None:
     """None for a life too short to be judged.
 
-    It grows when each of five parts of it held more than the part before, and the last noticeably more than the first: a leak does that,
-    and a step, a plateau or breathing does not. The slope is Theil and Sen's, the median of the slopes between all pairs, which no
+    It grows when each of five parts of it held more than the part before, and the last noticeably more than the first, even without the
+    largest of the steps between them: a leak does that, and what is loaded once, a plateau or breathing does not. The slope is Theil and Sen's, the median of the slopes between all pairs, which no
     single garbage collection can bend.
     """
     begin, end = samples[0][0], samples[-1][0]
@@ -46,7 +46,8 @@ def trend(samples: Sequence[Sample]) -> Trend | None:
     size = len(judged) / PARTS
     parts = [median(held for _, held in judged[round(number * size) : round((number + 1) * size)]) for number in range(PARTS)]
     grown = parts[-1] - parts[0]
-    grows = all(before < after for before, after in pairwise(parts)) and grown > LEAST_GROWTH
+    steps = [after - before for before, after in pairwise(parts)]
+    grows = min(steps) > 0 and grown > LEAST_GROWTH and grown - max(steps) > LEAST_GROWTH * (len(steps) - 1) / len(steps)
     return Trend(round(parts[0]), round(parts[-1]), _slope(judged) * 3600, grows)
 
 

@@ -58,3 +58,7 @@ def test_little_is_not_much_and_it_is_said_how_little():
 
 def test_a_short_life_is_not_judged():
     assert trend(life(lambda share: 80 + share, samples=20)) is None
+
+
+def test_what_is_loaded_once_in_the_middle_of_a_steady_life_is_no_leak():
+    assert not trend(life(lambda share: 77.5 + 0.4 * share + (12 if share > 0.72 else 0))).grows
