@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import yaml
 
-from infra.metrics.reading import addresses
+from infra.metrics.reading import addresses, look
 from infra.stack.instance import PROJECT_DIR
 from infra.stack.ports import LOOPBACK, Ports
 from tests.e2e.client import eventually
@@ -28,6 +28,9 @@ class Prometheus:
 
     def __init__(self, stack: Stack, directory: Path) -> None:
         self._stack, self._directory = stack, directory
+        # Only then is a port that seems free not one that the bridge is about to listen on.
+        with httpx.Client(timeout=30) as client:
+            eventually(lambda: not look(addresses(stack), client).away, seconds=60, what="metrics")
         self._port = Ports.free().page
         self.url = f"http://{LOOPBACK}:{self._port}"
         self._process: subprocess.Popen[bytes] | None = None

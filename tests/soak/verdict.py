@@ -36,8 +36,8 @@ def trend(samples: Sequence[Sample]) -> Trend | None:
     """None for a life too short to be judged.
 
     It grows when each of five parts of it held more than the part before, and the last noticeably more than the first, even without the
-    largest of the steps between them: a leak does that, and what is loaded once, a plateau or breathing does not. The slope is Theil and Sen's, the median of the slopes between all pairs, which no
-    single garbage collection can bend.
+    largest of the steps between them: a leak does that, and what is loaded once, a plateau or breathing does not. The slope is Theil and
+    Sen's, the median of the slopes between all pairs, which no single garbage collection can bend.
     """
     begin, end = samples[0][0], samples[-1][0]
     judged = [sample for sample in samples if sample[0] >= begin + (end - begin) * WARM_UP_SHARE]
