@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import signal
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -40,6 +41,9 @@ def debug(
     where = port or debugger_port(stack)
     ensure_free({"debugger": where})
     hot_reload = HotReload(stack, debuggers={name: {"port": where, "path": str(_debugpy_alone(stack)), "wait": wait}})
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # However it is ended, the function must not go on waiting for a debugger; a script's background jobs are born deaf to Ctrl-C.
+        signal.signal(number, signal.default_int_handler)
     hot_reload.begin()
     try:
         while listener(where) is None:

@@ -62,8 +62,12 @@ def raised(prometheus: Prometheus):
     """Waits for an alert, and that the test leaves none of those behind."""
     seen = []
 
-    def wait(name: str, **labels: str) -> None:
-        eventually(lambda: prometheus.firing(name, **labels), seconds=PATIENCE, what=f"the alert {name} {labels}")
+    def wait(name: str, meanwhile=lambda: None, **labels: str) -> None:
+        def look() -> bool:
+            meanwhile()
+            return prometheus.firing(name, **labels)
+
+        eventually(look, seconds=PATIENCE, what=f"the alert {name} {labels}")
         seen.append((name, labels))
 
     def are_over() -> None:
@@ -125,7 +129,8 @@ def test_a_breaker_that_trips_and_requests_that_fail(system, clerk, raised):
         for _ in range(8):
             assert clerk.http.post("/api/products", json=product_fields(1)).status_code == 503
         raised("BreakerTripped", dependency="supplier")
-        raised("RequestsFail")
+        # A counter grows for Prometheus from the second time it is seen.
+        raised("RequestsFail", lambda: clerk.http.post("/api/products", json=product_fields(1)))
     _ask_until_nothing_fails(clerk)
     raised.are_over()
 

@@ -106,7 +106,7 @@ def test_a_debugger_stops_a_deployed_function_at_a_breakpoint_and_lets_it_go_on(
         assert [set(answer) >= {"products", "total"} for answer in answers] == [True, True]
         adapter.close()
     finally:
-        debugging.send_signal(signal.SIGINT)
+        debugging.send_signal(signal.SIGTERM)
         debugging.wait(30)
     clerk.get("/api/products")
     eventually(lambda: {each["spawned"] for each in environments(system)} <= {"fork", "layers"})
