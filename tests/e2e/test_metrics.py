@@ -24,8 +24,13 @@ def between(system):
     with httpx.Client(timeout=30) as client:
         before = look(urls, client)
         clerk.decided(clerk.order(customer, product, 3).json()["id"])
-        eventually(lambda: look(urls, client).sum("outbox_undelivered") == 0, what="that all is delivered")
-        return Between(before, look(urls, client))
+
+        def told():
+            """Consumers tell once a second what they have delivered."""
+            now = Between(before, look(urls, client))
+            return all(now.more("bridge_delivered_total", consumer=name) for name in ("inventory", "order")) and now
+
+        return eventually(told, what="that all is delivered")
 
 
 # The bridge's own port is published by no container: tests/containers asks it from inside.
