@@ -45,4 +45,4 @@ def bridge(stack: Stack) -> Server | None:
 
 def _crash_points(stack: Stack) -> dict[str, str]:
     # Without files in it the folder does nothing: see common/crash_points.py, which takes it where the database is on this machine.
-    return {"CRASH_POINTS": str(stack.run_dir / "crash-points")} if stack.placement.kept_by == "supervisor" else {}
+    return {"CRASH_POINTS": str(stack.crash_points)} if stack.placement.kept_by == "supervisor" else {}

@@ -51,6 +51,11 @@ class Stack:
     def secrets_dir(self) -> Path:
         return self.run_dir / "secrets"
 
+    @property
+    def crash_points(self) -> Path:
+        """Where tests order deaths: see common/crash_points.py. Not there otherwise."""
+        return self.run_dir / "crash-points"
+
     @cached_property
     def state(self) -> State:
         return State(self.run_dir)

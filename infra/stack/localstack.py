@@ -56,6 +56,8 @@ def localstack(stack: Stack) -> Server:
             "LAMBDA_RUNTIME_EXECUTOR": "process",
             "PROCESS_RUNTIME_DIR": str(home / "runtime"),
             "PROCESS_RUNTIME_STATE_DIR": str(_state(stack)),
+            # Of all that is ours, functions read their code; and this, which is there for tests only.
+            "PROCESS_RUNTIME_WRITABLE": str(stack.crash_points),
             # Functions wait for functions they call. As long as the whole may hold every function at its own bound, and no
             # function calls itself by way of others, each gets an environment in the end.
             "PROCESS_RUNTIME_MAX_PER_FUNCTION": "6",

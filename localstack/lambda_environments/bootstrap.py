@@ -3,7 +3,8 @@
 Runs in the function's interpreter, so it imports nothing of ours: it ties its life to the pool's process, puts code, layers and the
 runtime on the path as Lambda does, and hands over to awslambdaric. Given a CONTROL socket it offers itself as a template once the
 function's module is imported: if nothing stands against it, it stays and forks environments instead of becoming one. An ORDER with
-modules to preload makes it a base: it imports them and forks processes that each import a function.
+modules to preload makes it a base: it imports them and forks processes that each import a function. An ORDER with a sandbox is obeyed
+before anything else of the function's, or of its layers', runs.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import contextlib
 import fcntl
 import gc
 import importlib
+import importlib.util
 import json
 import os
 import select
@@ -85,6 +87,17 @@ def _can_listen(port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+def load_landlock() -> Any:
+    """The module beside this one: not by an import, as its name may be the function's."""
+    file = os.path.join(os.path.dirname(os.path.abspath(__file__)), "landlock.py")
+    spec = importlib.util.spec_from_file_location("lambda_environments.landlock", file)
+    assert spec is not None
+    assert spec.loader is not None
+    landlock = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(landlock)
+    return landlock
 
 
 class WatchedVariables(os._Environ[str]):
@@ -317,6 +330,7 @@ class Process:
         self._tied = tie_life_to(lifeline)
         self._control = control
         self._order = order
+        self._landlock = load_landlock() if "sandbox" in order else None  # what is confined could not read it
         self._standard_path = sys.path[:]
         self._read_by_bases: set[str] = set()
         self._set_by_bases: dict[str, str | None] = {}
@@ -340,6 +354,8 @@ class Process:
         sys.path[:] = [*self._order["path"], *users, *self._standard_path]
         if "bytecode" in self._order:
             sys.pycache_prefix, sys.dont_write_bytecode = self._order["bytecode"], True
+        if self._landlock is not None:
+            self._landlock.confine(**self._order["sandbox"])
         sys.modules["runtime_client"] = None  # type: ignore[assignment] # it takes the Runtime API's address when it is loaded
 
     def _be_base(self) -> None:
@@ -348,9 +364,11 @@ class Process:
         given: dict[str, str | None] = {**(self._order.get("variables") or os.environ)}
         WatchedVariables.ask = forking.ask
         with ImportWatch(self._order["scratch"]) as watch:
-            import awslambdaric.__main__
-            import awslambdaric.bootstrap  # noqa: F401 (both for those to come)
+            from awslambdaric import bootstrap
 
+            # Before layers are imported: what they put on the root logger's handler when they find it there, they do not otherwise.
+            bootstrap._setup_logging(bootstrap._AWS_LAMBDA_LOG_FORMAT, bootstrap._AWS_LAMBDA_LOG_LEVEL, bootstrap.StandardLogSink())
+            bootstrap._setup_logging = lambda *_: None
             for name in self._order["preload"]:
                 with contextlib.suppress(Exception):  # the function's own import will raise it, and say so
                     importlib.import_module(name)

@@ -19,10 +19,13 @@ from lambda_environments import outcomes
 from lambda_environments.model import FunctionSpec, Invocation, InvocationResult, LogBatch
 from lambda_environments.output import OutputPipe
 from lambda_environments.runtime_api import RuntimeApiConnection
+from lambda_environments.sandbox import scratch_name
 from lambda_environments.spawn import EnvironmentProcess, Launch, SpawnStrategy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from lambda_environments.sandbox import SandboxRules
 
 LOG = logging.getLogger(__name__)
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
@@ -80,6 +83,8 @@ class EnvironmentSettings:
     scratch_dir: Path
     init_timeout_seconds: float
     on_logs: Callable[[LogBatch], None]
+    sandbox: SandboxRules | None = None
+    """None where processes of functions may do whatever this one may."""
 
 
 @dataclass(slots=True, eq=False)
@@ -226,8 +231,9 @@ class ExecutionEnvironment:
         try:
             self._server = await self._loop.create_server(self._accept, "127.0.0.1", 0)
             port = self._server.sockets[0].getsockname()[1]
-            self._settings.scratch_dir.mkdir(parents=True, exist_ok=True)
-            self._scratch = Path(tempfile.mkdtemp(prefix=f"{self.spec.name[:40]}-", dir=self._settings.scratch_dir))
+            parent = self._settings.scratch_dir / scratch_name(self.spec)
+            parent.mkdir(parents=True, exist_ok=True)
+            self._scratch = Path(tempfile.mkdtemp(dir=parent))
             self._process = await self._spawner.spawn(self._launch(port, self._scratch))
         except Exception as error:  # whatever it was: an invocation waits for its outcome
             LOG.warning("could not start an environment of %s: %s", self.spec.name, error, exc_info=not isinstance(error, OSError))
@@ -271,6 +277,8 @@ class ExecutionEnvironment:
             "_HANDLER": spec.handler,
         }
         directories = {name: str(scratch) for name in ("HOME", "TMPDIR") if name not in spec.environment}
+        rules, scratch_dir = self._settings.sandbox, self._settings.scratch_dir
+        sandbox = rules.of_function(spec, self._settings.runtime_dir, scratch.parent) if rules else None
         session = {"AWS_LAMBDA_LOG_STREAM_NAME": self.log_stream, "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{port}"}
         return Launch(
             spec=spec,
@@ -279,6 +287,8 @@ class ExecutionEnvironment:
             variables={**defaults, **spec.environment, **reserved},
             own_variables=directories | session,
             output=self._output,
+            sandbox=sandbox,
+            base_sandbox=rules.of_base(sandbox, scratch_dir) if rules and sandbox else None,
         )
 
     def _init_timed_out(self) -> None:

@@ -17,7 +17,7 @@ import shutil
 import tempfile
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from lambda_environments.forking import Forker, ForkerGoneError
 from lambda_environments.imports import certain_imports
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from lambda_environments.model import FunctionSpec
+    from lambda_environments.sandbox import Sandbox
 
 
 LOG = logging.getLogger(__name__)
@@ -36,7 +37,7 @@ OPTED_OUT = "the function asks for it"
 SHARED = "PROCESS_RUNTIME_SHARED"
 """Among a function's variables: names of others, parted by commas, that are no secrets and that libraries read past Python."""
 
-BaseKey = tuple[tuple[Path, ...], frozenset[str]]
+BaseKey: TypeAlias = "tuple[tuple[Path, ...], frozenset[str], Sandbox | None]"
 
 
 class Template(Forker):
@@ -65,12 +66,17 @@ class Base(Forker):
     def __init__(self, packages: frozenset[str], launch: Launch, bury: Callable[[EnvironmentProcess], None]) -> None:
         super().__init__("a base", bury)
         self.packages = packages
-        self._scratch = Path(tempfile.mkdtemp(prefix="base-", dir=launch.scratch.parent))
+        self._scratch = Path(tempfile.mkdtemp(prefix="base-", dir=launch.scratch.parent.parent))
         self.output = OutputPipe(self._loop)
         own_variables = {**launch.own_variables, "HOME": str(self._scratch), "TMPDIR": str(self._scratch)}
         self._variables = launch.variables
         self.launch = replace(
-            launch, scratch=self._scratch, variables=_nobodys_secrets(launch), own_variables=own_variables, output=self.output
+            launch,
+            scratch=self._scratch,
+            variables=_nobodys_secrets(launch),
+            own_variables=own_variables,
+            output=self.output,
+            sandbox=launch.base_sandbox,
         )
         self._read: dict[str, str | None] = {}
 
@@ -207,7 +213,7 @@ class ForkServer:
             return None
         paths = tuple(layer_paths(layer for layer in spec.layer_dirs if layer not in spec.changing_layers))
         certain = await asyncio.get_running_loop().run_in_executor(None, certain_imports, spec.handler, _own_paths(spec), paths)
-        key = (paths, certain.packages)
+        key = (paths, certain.packages, launch.base_sandbox)
         if not certain.packages or key in self._unfit_bases:
             return None
         base = self._bases.get(key)
@@ -236,11 +242,11 @@ class ForkServer:
 
     def _parent_for(self, key: BaseKey, launch: Launch) -> Base | None:
         """The base that has imported most of these packages, and nothing else."""
-        paths, packages = key
+        paths, packages, sandbox = key
         fit = [
             base
-            for (their_paths, theirs), base in self._bases.items()
-            if their_paths == paths and theirs < packages and base.ready and base.suits(launch)
+            for (their_paths, theirs, their_sandbox), base in self._bases.items()
+            if (their_paths, their_sandbox) == (paths, sandbox) and theirs < packages and base.ready and base.suits(launch)
         ]
         return max(fit, key=lambda base: len(base.packages), default=None)
 

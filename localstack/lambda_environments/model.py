@@ -49,6 +49,8 @@ class FunctionSpec:
     """Layers that somebody works on: no other function's processes have them imported."""
     bytecode_dir: Path | None = None
     """Where compiled modules are, if not beside their sources; none are written there."""
+    sources: frozenset[Path] = frozenset()
+    """Directories that somebody works on, of all functions alike: code and layers may be links into them."""
     debugger: Debugger | None = None
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from lambda_environments.model import FunctionSpec
     from lambda_environments.output import OutputPipe
+    from lambda_environments.sandbox import Sandbox
 
 BOOTSTRAP = Path(__file__).with_name("bootstrap.py")
 PR_SET_CHILD_SUBREAPER = 36
@@ -37,6 +38,10 @@ class Launch:
     """This environment's own."""
     output: OutputPipe
     """Takes standard output and standard error."""
+    sandbox: Sandbox | None = None
+    """None where it may do whatever this process may."""
+    base_sandbox: Sandbox | None = None
+    """Of what it is forked from."""
 
 
 class Way(StrEnum):
@@ -134,7 +139,8 @@ def order_of(launch: Launch) -> dict[str, Any]:
     """What `bootstrap` is told. The path is in Lambda's order: code, layers, runtime; the standard library follows."""
     path = [launch.spec.code_dir, *layer_paths(launch.spec.layer_dirs), launch.runtime_dir]
     bytecode = {"bytecode": str(launch.spec.bytecode_dir)} if launch.spec.bytecode_dir else {}
-    order = {"path": [str(part) for part in path], "scratch": str(launch.scratch), **bytecode}
+    sandbox = {"sandbox": launch.sandbox.as_order()} if launch.sandbox else {}
+    order: dict[str, Any] = {"path": [str(part) for part in path], "scratch": str(launch.scratch), **bytecode, **sandbox}
     debugger = launch.spec.debugger
     return {**order, "debugger": {"port": debugger.port, "path": str(debugger.path), "wait": debugger.wait}} if debugger else order
 

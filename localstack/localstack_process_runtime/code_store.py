@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import base64
+import contextlib
+import importlib.util
 import logging
+import py_compile
 import shutil
 import tempfile
 import threading
@@ -46,9 +49,28 @@ class CodeStore:
                         path = Path(zipped.extract(entry, draft))
                         executable = entry.external_attr >> 16 & 0o111
                         path.chmod(0o755 if path.is_dir() or executable else 0o644)
+            _compile(draft)
             draft.chmod(0o755)
             draft.rename(target)
         except BaseException:
             shutil.rmtree(draft, ignore_errors=True)
             raise
         LOG.debug("unpacked %s", target)
+
+
+def _compile(directory: Path) -> None:
+    """Spare every cold start what it could not keep: functions may not write beside their code, and this code never changes."""
+    for source in directory.rglob("*.py"):
+        compiled = Path(importlib.util.cache_from_source(str(source)))
+        if not _knows_its_source_by_hash(compiled):
+            with contextlib.suppress(OSError, py_compile.PyCompileError, ValueError):  # whoever imports it will say so
+                mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
+                py_compile.compile(str(source), str(compiled), doraise=True, invalidation_mode=mode)
+
+
+def _knows_its_source_by_hash(compiled: Path) -> bool:
+    """By its time it would not: unpacked files are as old as their unpacking."""
+    with contextlib.suppress(OSError), compiled.open("rb") as file:
+        header = file.read(8)
+        return header[:4] == importlib.util.MAGIC_NUMBER and bool(header[4:5] and header[4] & 1)
+    return False

@@ -50,6 +50,11 @@ class Sources:
     debuggers: Mapping[str, Debugger]
     """Function name -> what waits in its process, for those that somebody debugs."""
 
+    @property
+    def directories(self) -> frozenset[Path]:
+        """Where what is imported lies, links followed."""
+        return frozenset(path.resolve() for path in (*self.functions.values(), *self.layers.values()))
+
     @classmethod
     def from_json(cls, document: Any) -> Sources:
         """Raises ValueError."""
@@ -146,7 +151,7 @@ class HotReload:
             version = self._versions.get(deployed.identity)
             if version is not None and version.files == files:
                 return version.spec
-            return self._follow_change(deployed, package, layers, files, version, sources.debuggers.get(deployed.name))
+            return self._follow_change(deployed, package, layers, files, version, sources)
 
     def describe(self, since: int) -> dict[str, Any]:
         """Whether it is on, and what was imported anew after the report of this number."""
@@ -160,7 +165,7 @@ class HotReload:
         layers: Mapping[Path, Path],
         files: Files,
         before: _Version | None,
-        debugger: Debugger | None,
+        sources: Sources,
     ) -> FunctionSpec:
         self._count += 1
         spec = replace(
@@ -170,8 +175,9 @@ class HotReload:
             layer_dirs=tuple(layers.get(path, path) for path in deployed.layer_dirs),
             changing_layers=frozenset(layers.values()),
             bytecode_dir=self._bytecode,
+            sources=sources.directories,
         )
-        if debugger:
+        if debugger := sources.debuggers.get(deployed.name):
             # By the paths that an editor knows, and has its breakpoints at.
             real = package.resolve().parent
             spec = replace(spec, debugger=debugger, forkable=False, timeout_seconds=DEBUGGED_SECONDS, code_dir=real)

@@ -14,13 +14,15 @@ from typing import TYPE_CHECKING
 from lambda_environments import FunctionSpec, PoolThread
 from lambda_environments.environment import EnvironmentSettings
 from lambda_environments.fork_server import ForkServer
+from lambda_environments.landlock import supported
 from lambda_environments.runtime_files import prepare_runtime_dir
+from lambda_environments.sandbox import SandboxRules
 from lambda_environments.spawn import FreshInterpreter
 from localstack_process_runtime.cloudwatch import LogWriter
 from localstack_process_runtime.code_store import CodeStore
 from localstack_process_runtime.hot_reload import HotReload
 from localstack_process_runtime.roles.sessions import get_sessions
-from localstack_process_runtime.settings import SPAWN, SettingsError, get_settings
+from localstack_process_runtime.settings import SPAWN, Settings, SettingsError, get_settings
 
 if TYPE_CHECKING:
     from localstack.services.lambda_.invocation.lambda_models import FunctionVersion
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from lambda_environments.spawn import SpawnStrategy
 
 LOG = logging.getLogger(__name__)
+TEMPORARY = Path("/tmp")  # noqa: S108
 
 
 class ProcessRuntime:
@@ -40,6 +43,7 @@ class ProcessRuntime:
             scratch_dir=_scratch(settings.directory.absolute() / "scratch"),
             init_timeout_seconds=settings.init_timeout_seconds,
             on_logs=self._logs.put,
+            sandbox=_sandbox(settings),
         )
         _check_python(settings.python)
         fresh = FreshInterpreter(settings.python)
@@ -82,6 +86,21 @@ class ProcessRuntime:
         self.hot_reload.switch_off()
         self.pool.close()
         self._logs.close()
+
+
+def _sandbox(settings: Settings) -> SandboxRules | None:
+    if not settings.sandbox:
+        return None
+    if not supported():
+        LOG.warning("this kernel has no Landlock: functions may read and stop whatever this user may")
+        return None
+    directory = settings.directory.absolute()
+    writable = settings.writable
+    # What a function may write on AWS; here it may hold what is not the function's. TMPDIR is always its own.
+    ours = {Path.home(), directory, *([settings.state_directory.absolute()] if settings.state_directory else [])}
+    if not any(path.is_relative_to(TEMPORARY) for path in ours):
+        writable |= {TEMPORARY}
+    return SandboxRules(directory, settings.readable, writable)
 
 
 def _scratch(parent: Path) -> Path:

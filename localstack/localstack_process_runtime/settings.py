@@ -45,6 +45,14 @@ def _choice(variables: Mapping[str, str], name: str, allowed: tuple[str, ...]) -
     return value
 
 
+def _paths(variables: Mapping[str, str], name: str) -> frozenset[Path]:
+    paths = frozenset(Path(path) for path in variables.get(name, "").split(os.pathsep) if path.strip())
+    for path in paths:
+        if not path.is_absolute():
+            raise SettingsError(f"{name}={str(path)!r} is no absolute path")
+    return paths
+
+
 @dataclass(frozen=True, slots=True)
 class Address:
     host: str
@@ -78,6 +86,9 @@ class Settings:
     edge_forwarder_key: str
     state_directory: Path | None
     enforce_roles: bool
+    sandbox: bool
+    readable: frozenset[Path]
+    writable: frozenset[Path]
 
     @classmethod
     def from_variables(cls, variables: Mapping[str, str]) -> Settings:
@@ -107,6 +118,9 @@ class Settings:
             edge_forwarder_key=variables.get("EDGE_FORWARDER_KEY", "").strip(),
             state_directory=Path(kept) if (kept := variables.get("PROCESS_RUNTIME_STATE_DIR", "").strip()) else None,
             enforce_roles=_choice(variables, "PROCESS_RUNTIME_ROLES", ("enforced", "ignored")) == "enforced",
+            sandbox=_choice(variables, "PROCESS_RUNTIME_SANDBOX", ("enforced", "ignored")) == "enforced",
+            readable=_paths(variables, "PROCESS_RUNTIME_READABLE"),
+            writable=_paths(variables, "PROCESS_RUNTIME_WRITABLE"),
         )
 
 

@@ -18,6 +18,7 @@ from lambda_environments import FunctionSpec, Invocation, InvocationResult, LogB
 from lambda_environments.environment import EnvironmentSettings
 from lambda_environments.fork_server import ForkServer
 from lambda_environments.runtime_files import prepare_runtime_dir
+from lambda_environments.sandbox import SandboxRules
 from lambda_environments.spawn import FreshInterpreter
 
 if TYPE_CHECKING:
@@ -75,11 +76,15 @@ class Held:
 
 
 class Harness:
-    def __init__(self, directory: Path, limits: PoolLimits, spawner: SpawnStrategy, init_seconds: float = 10) -> None:
+    def __init__(
+        self, directory: Path, limits: PoolLimits, spawner: SpawnStrategy, init_seconds: float = 10, rules: SandboxRules | None = None
+    ) -> None:
         self.directory = directory
         self.logs: list[LogBatch] = []
         self._held: list[Held] = []
-        settings = EnvironmentSettings(prepare_runtime_dir(directory / "runtime"), directory / "scratch", init_seconds, self.logs.append)
+        rules = rules or SandboxRules(directory, writable=frozenset({directory}))
+        runtime, scratch = prepare_runtime_dir(directory / "runtime"), directory / "scratch"
+        settings = EnvironmentSettings(runtime, scratch, init_seconds, self.logs.append, rules)
         self.pool = PoolThread(limits, spawner, settings)
 
     def spec(self, name: str = "function", code: str = CODE, revision: str = "1", **changes: Any) -> FunctionSpec:
@@ -121,9 +126,9 @@ class Harness:
     def environments(self, name: str = "") -> list[dict[str, Any]]:
         return [each for each in self.pool.describe()["environments"] if name in ("", each["function"])]
 
-    def warm(self, spec: FunctionSpec) -> None:
+    def warm(self, spec: FunctionSpec, event: Any = None) -> None:
         """Leave one environment, idle."""
-        self.invoke(spec)
+        self.invoke(spec, event)
         self.idles(spec.name)
 
     def idles(self, name: str = "function") -> None:

@@ -74,6 +74,8 @@ class LocalStack:
         home = directory / "home"
         home.mkdir(parents=True)
         self.log = directory / "log"
+        self.writable = directory / "writable"
+        self.writable.mkdir()
         self._environment = {
             "PATH": os.environ["PATH"],
             "HOME": str(home),
@@ -84,6 +86,7 @@ class LocalStack:
             "GATEWAY_LISTEN": f"127.0.0.1:{self.port}",
             "EDGE_LISTEN": f"127.0.0.1:{self.edge_port}",
             "PROCESS_RUNTIME_DIR": str(directory / "runtime"),
+            "PROCESS_RUNTIME_WRITABLE": str(self.writable),
             "DISABLE_EVENTS": "1",
             "SKIP_SSL_CERT_DOWNLOAD": "1",
             "LAMBDA_RETRY_BASE_DELAY": "0",

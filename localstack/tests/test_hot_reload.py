@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from stack import LocalStack
 
 APP = "from common import word\nimport library\nfrom hot.answers import answer\ndef handler(event, context):\n    return [answer, word]\n"
-LIBRARY = "import os\nwith open(os.path.join(os.path.dirname(__file__), 'imports'), 'a') as file:\n    print('imported', file=file)\n"
+LIBRARY = "with open({path!r}, 'a') as file:\n    print('imported', file=file)\n"
 
 
 class Project:
@@ -38,7 +38,9 @@ class Project:
             return client.publish_layer_version(LayerName=name, Content={"ZipFile": archive(files)})
 
         common = publish("hot-common", {"python/common.py": "word = 'deployed'"})
-        library = publish("hot-library", {"python/library/__init__.py": LIBRARY, "python/library-1.dist-info/METADATA": ""})
+        self._imports = stack.writable / "imports-of-library"
+        counted = LIBRARY.format(path=str(self._imports))
+        library = publish("hot-library", {"python/library/__init__.py": counted, "python/library-1.dist-info/METADATA": ""})
         self.layer_arn = common["LayerArn"]
         files = {"hot/__init__.py": "", "hot/app.py": APP, "hot/answers.py": "answer = 'deployed'"}
         layers = [common["LayerVersionArn"], library["LayerVersionArn"]]
@@ -65,8 +67,7 @@ class Project:
         return self.stack.invoke("hot")[0]
 
     def library_imports(self) -> int:
-        (file,) = (self.stack.directory / "runtime" / "code").glob("*/python/library/imports")
-        return len(file.read_text().splitlines())
+        return len(self._imports.read_text().splitlines())
 
 
 @pytest.fixture(scope="module")

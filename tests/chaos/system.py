@@ -50,10 +50,10 @@ class ChaosSystem:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.project = directory / "project"
-        self._clock = directory / "clock"
         self.stack = Stack(directory / "run", Ports.free(), self.project)
         # Where the bridge of every system looks for them; here the functions do as well.
-        self.crash_points = self.stack.run_dir / "crash-points"
+        self.crash_points = self.stack.crash_points
+        self._clock = self.crash_points / "clock"  # where functions may read
         free = _free_ports(2)
         self._proxy_ports = {"database": free[0], "redis": free[1]}
         self.proxies: dict[str, Proxy] = {}

@@ -13,7 +13,7 @@ import psutil
 
 from infra.deploy.deployment import client_of
 from infra.stack.process import processes_of
-from tests.security import rights
+from tests.security import rights, sandbox
 from tests.security.part import Part
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class Process:
 
 
 def attack(target: Target, *, thorough: bool = True) -> Part:
-    """Sockets, environments, memory, and what a function may ask for."""
+    """Sockets, environments, memory, what a function may ask for, and what it can lay hands on."""
     part = Part("isolation")
     _wake(target)
     for process in sorted(_all(target), key=lambda process: process.pid):
@@ -52,6 +52,7 @@ def attack(target: Target, *, thorough: bool = True) -> Part:
         each = Process(pid, name, "")
         part.case("environment of a server", holding_faults(each, [_environment(pid)], _known_to(name, secrets)))
     rights.attack(target, part, thorough=thorough)
+    sandbox.attack(target, part, {process.pid for process in _all(target)}, thorough=thorough)
     return part
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -19,7 +20,7 @@ import psutil
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.security import api_document, authentication, headers, injection, isolation, leaks, rights, tokens
+from tests.security import api_document, authentication, headers, injection, intruder, isolation, leaks, rights, sandbox, tokens
 from tests.security.part import Part
 from tests.security.spreadsheet import formulas_in
 from tests.security.verdict import tables, verdict
@@ -344,6 +345,23 @@ def test_a_secret_in_the_environment_or_memory_of_a_process_is_found():
         child.communicate(b"")
     assert found[0] == ["b"]
     assert sorted(found[1]) == ["a", "b"]
+
+
+def test_what_a_function_gets_at_is_found_where_nothing_confines_it(tmp_path):
+    (tmp_path / "secret").write_text("of somebody else")
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
+        told = intruder.handler({"pids": [other.pid, os.getpid()], "paths": [str(tmp_path / "secret")]}, None)
+        other.communicate(b"\n")
+    assert told["self"] == os.getpid()
+    found = {pid: list(sandbox.process_faults(pid, ways)) for pid, ways in told["processes"].items()}
+    assert found.keys() == {str(other.pid)}
+    assert f"environment of process {other.pid}" in found[str(other.pid)]
+    assert f"signal of process {other.pid}" in found[str(other.pid)]
+    ((path, ways),) = told["files"].items()
+    assert ways == ["reads", "writes"]
+    assert list(sandbox.file_faults(path, ways, own=[])) == [f"reads {path}", f"writes {path}"]
+    assert list(sandbox.file_faults(path, ways, own=[str(tmp_path)])) == [f"writes {path}"], "its own it reads"
+    assert list(sandbox.file_faults(path, ways, own=[str(tmp_path)[:-1]])) == [f"reads {path}", f"writes {path}"]
 
 
 def test_the_secrets_of_others_are_all_but_those_of_ones_own_service():
