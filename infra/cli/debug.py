@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
-import signal
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,7 +12,7 @@ import httpx
 import typer
 
 from infra.cli.context import CommandFailed, output, supervised_stack_of
-from infra.cli.dev import tell_news
+from infra.cli.dev import end_as_by_ctrl_c, tell_news
 from infra.cli.invoke import function_name
 from infra.cli.options import flag
 from infra.deploy.hot_reload import HotReload
@@ -41,9 +40,7 @@ def debug(
     where = port or debugger_port(stack)
     ensure_free({"debugger": where})
     hot_reload = HotReload(stack, debuggers={name: {"port": where, "path": str(_debugpy_alone(stack)), "wait": wait}})
-    for number in (signal.SIGINT, signal.SIGTERM):
-        # However it is ended, the function must not go on waiting for a debugger; a script's background jobs are born deaf to Ctrl-C.
-        signal.signal(number, signal.default_int_handler)
+    end_as_by_ctrl_c()
     hot_reload.begin()
     try:
         while listener(where) is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -31,6 +32,7 @@ def dev(context: typer.Context) -> None:
     if npm is None:
         raise CommandFailed("There is no npm. Install it with: make page")
     hot_reload = HotReload(stack)
+    end_as_by_ctrl_c()
     hot_reload.begin()
     output.print("functions from their sources: functions/ and layers/common; what is saved there answers on the next request")
     output.print(f"page from its sources: http://{LOOPBACK}:{port}")
@@ -43,8 +45,8 @@ def dev(context: typer.Context) -> None:
             tell_news(hot_reload)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 page.wait(_LOOK_SECONDS)
-    except KeyboardInterrupt:  # the page's server has had it as well
-        page.wait()
+    except KeyboardInterrupt:
+        pass
     finally:
         if page.poll() is None:
             page.terminate()
@@ -55,8 +57,14 @@ def dev(context: typer.Context) -> None:
         raise typer.Exit(page.returncode)
 
 
-_ENDED_BY_HAND = {-2, 130}
-"""Ctrl-C, as the process tells it and as a shell does."""
+_ENDED_BY_HAND = {-2, 130, -15, 143}
+"""Ctrl-C and SIGTERM, as a process tells them and as a shell does."""
+
+
+def end_as_by_ctrl_c() -> None:
+    """However this command is ended, functions are not to go on from their sources; a script's background jobs are born deaf to Ctrl-C."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
 
 
 def tell_news(hot_reload: HotReload) -> None:

@@ -327,6 +327,23 @@ def test_a_layer_is_told_what_it_asks_for_and_a_copy_of_all_variables_holds_no_m
     assert ways(harness) == ["fork"]
 
 
+@pytest.mark.parametrize("forkable", [True, False])
+def test_a_layer_finds_the_root_loggers_one_handler_when_it_is_imported(harness: Harness, tmp_path: Path, forkable: bool):
+    layer = Layer(
+        tmp_path / "logging", "    import logging\n    HANDLERS = [type(each).__name__ for each in logging.getLogger().handlers]\n"
+    )
+    code = """
+        import library, logging
+        def handler(event, context):
+            logging.getLogger().warning("said once")
+            return library.HANDLERS, [type(each).__name__ for each in logging.getLogger().handlers]
+    """
+    spec = harness.spec(code=code, layer_dirs=(layer.directory,), forkable=forkable)
+    assert payload(harness.invoke(spec)) == [["LambdaLoggerHandler"], ["LambdaLoggerHandler"]]
+    eventually(lambda: any("said once" in line for line in harness.lines()), "it is in the log")
+    assert len([line for line in harness.lines() if "said once" in line]) == 1
+
+
 def memory_of(pid: int) -> bytes:
     """All that the process holds, as another of the same user could read it."""
     found = [Path(f"/proc/{pid}/environ").read_bytes()]

@@ -53,6 +53,7 @@ def _run(engine: Composition, tests: list[str], *, keep: bool) -> int:
     _say(f"built after {time.monotonic() - began:.0f} s: {sizes}" + (", on bases made here" if made else ""))
     try:
         began = time.monotonic()
+        engine.down(forget=True)  # what a run that was cut off left behind
         engine.up()
         _say(f"up after {time.monotonic() - began:.0f} s: {', '.join(services())}")
         paths = tests or ["tests/e2e", "tests/containers"]

@@ -126,7 +126,7 @@ def test_the_operators_commands_work_beside_the_bridge(engine):
 
 def test_what_prometheus_is_to_scrape_answers(engine):
     jobs = yaml.safe_load((composition.DOCKERFILES / "observability" / "prometheus.yml").read_text())["scrape_configs"]
-    ours = {job["job_name"]: job for job in jobs if job["job_name"] in {"edge", "bridge"}}
+    ours = {job["job_name"]: job for job in jobs if job["job_name"] in {"localstack", "bridge"}}
     assert len(ours) == 2
     for job in ours.values():
         (target,) = job["static_configs"][0]["targets"]

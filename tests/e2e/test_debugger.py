@@ -11,8 +11,11 @@ import threading
 from pathlib import Path
 
 import httpx
+import pytest
 
 from tests.e2e.client import Clerk, eventually
+
+pytestmark = pytest.mark.supervised
 
 PROJECT = Path(__file__).resolve().parents[2]
 SOURCE = PROJECT / "functions" / "product" / "app.py"
