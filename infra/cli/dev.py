@@ -38,7 +38,11 @@ def dev(context: typer.Context) -> None:
     output.print(f"page from its sources: http://{LOOPBACK}:{port}")
     addresses = {"API_URL": stack.gateway_url, "EVENTS_URL": stack.live_events_url, "PAGE_PORT": str(port)}
     page = subprocess.Popen(
-        [npm, "run", "--silent", "dev"], cwd=stack.project_dir / "frontend", env={**os.environ, **addresses, "PATH": path}
+        [npm, "run", "--silent", "dev"],
+        cwd=stack.project_dir / "frontend",
+        env={**os.environ, **addresses, "PATH": path},
+        stdin=subprocess.DEVNULL,
+        process_group=0,  # npm keeps SIGTERM to itself
     )
     try:
         while page.poll() is None:
@@ -49,7 +53,7 @@ def dev(context: typer.Context) -> None:
         pass
     finally:
         if page.poll() is None:
-            page.terminate()
+            os.killpg(page.pid, signal.SIGTERM)
             page.wait()
         with contextlib.suppress(httpx.HTTPError):
             hot_reload.end()
@@ -57,8 +61,8 @@ def dev(context: typer.Context) -> None:
         raise typer.Exit(page.returncode)
 
 
-_ENDED_BY_HAND = {-2, 130, -15, 143}
-"""Ctrl-C and SIGTERM, as a process tells them and as a shell does."""
+_ENDED_BY_HAND = {-15, 143}
+"""SIGTERM, as a process tells it and as a shell does."""
 
 
 def end_as_by_ctrl_c() -> None:
