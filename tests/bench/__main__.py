@@ -61,6 +61,7 @@ def bench(
             taken = events.measure(Path(directory), rounds=rounds, seconds=2 * seconds, backlog=backlog, say=_progress)
         told["events"] = asdict(taken)
         output.print(report.paces_table(taken.paces))
+        output.print(report.streams_table(taken.streams))
         output.print(report.backlog_table(taken.backlogs))
         goals += report.event_goals(taken)
     if "growth" in parts:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import socket
 import threading
 import time
+import uuid
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
@@ -30,8 +32,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from pymysql.cursors import DictCursor
+
+    from infra.bridge.database import Database
+
 PRODUCTS = 100
 PACES = (10, 50, 100)
+STREAMS = (10, 100, 1000)
+_SLICE_SECONDS = 0.02
+"""A stream's events are written this often, all that are due in one transaction."""
 BACKLOG = 100_000
 _STOCK = 1_000_000
 # Enough that one slow answer keeps nobody from sending in time.
@@ -61,6 +70,19 @@ class Pace:
 
 
 @dataclass(frozen=True)
+class Stream:
+    """Stock events that are written at their own pace, half of them procurements, half orders; milliseconds from when each is due."""
+
+    per_second: int
+    events: int
+    delivered_p50: float
+    """Until its effect was committed and the bridge knew it."""
+    delivered_p99: float
+    seconds_behind: float
+    """From the last one's turn until there was none left to deliver."""
+
+
+@dataclass(frozen=True)
 class Backlog:
     """Stock events that had come together while nobody delivered, half of them procurements, half orders."""
 
@@ -82,30 +104,36 @@ class Figures:
     """All that was measured."""
 
     paces: list[Pace]
+    streams: list[Stream]
     backlogs: list[Backlog]
 
 
 def measure(
     directory: Path, *, rounds: int = 3, seconds: float = 10, backlog: int = BACKLOG, say: Callable[[str], None] = lambda _: None
 ) -> Figures:
-    """Start the whole system in `directory` and measure; paces are medians over the rounds, a backlog is drained once for each."""
+    """Start the whole system in `directory` and measure; of paces and streams the medians, a backlog is drained once for each round."""
     stack = Stack(directory, Ports.free())
     say("starting the system")
     try:
         launcher.up(stack)
         trade = Trade.of(stack)
         paces: dict[int, list[Pace]] = {pace: [] for pace in PACES}
+        streams: dict[int, list[Stream]] = {pace: [] for pace in STREAMS}
         with Listener(stack.ports.redis) as listener:
             _at_pace(trade, listener, PACES[0], 3)
             for number in range(1, rounds + 1):
                 for pace in PACES:
                     say(f"round {number} of {rounds}: {pace} orders/s")
                     paces[pace].append(_at_pace(trade, listener, pace, seconds))
+        for number in range(1, rounds + 1):
+            for pace in STREAMS:
+                say(f"round {number} of {rounds}: {pace} stock events/s")
+                streams[pace].append(stream(trade, pace, seconds))
         backlogs = []
         for number in range(1, rounds + 1):
             say(f"round {number} of {rounds}: a backlog of {backlog:,} events")
             backlogs.append(drain(trade, backlog))
-        return Figures([_median(taken) for taken in paces.values()], backlogs)
+        return Figures([_median(taken) for taken in paces.values()], [_median_stream(taken) for taken in streams.values()], backlogs)
     finally:
         launcher.down(stack)
 
@@ -230,6 +258,64 @@ def _median(taken: Sequence[Pace]) -> Pace:
     )
 
 
+def stream(trade: Trade, per_second: int, seconds: float) -> Stream:
+    """Write stock events at an even pace, each slice as a service's transaction would be, and told of as it would be."""
+    orders = list(_orders(trade, _next_order(trade), round(per_second * seconds / 2)))
+    watched = uuid.uuid4().hex
+    with contextlib.closing(connect(settings_of(trade.stack), seconds=60)) as database, redis.Redis(port=trade.stack.ports.redis) as client:
+        begin, begun = time.perf_counter() + 0.2, utc_now().replace(tzinfo=None) + timedelta(seconds=0.2)
+        written = 0
+        while written < len(orders):
+            due = [n for n in range(written, len(orders)) if n * 2 / per_second <= time.perf_counter() - begin]
+            if due:
+                moments = [begun + timedelta(seconds=n * 2 / per_second) for n in due]
+                _write_slice(trade, database, client, [(*orders[n][:2], at) for n, at in zip(due, moments, strict=True)], watched)
+                written += len(due)
+            time.sleep(_SLICE_SECONDS)
+        last = time.perf_counter()
+        with database.cursor() as cursor:
+            eventually(lambda: _undelivered(cursor, watched) == 0, seconds=60 + seconds, what=f"{per_second} events a second delivered")
+            behind = time.perf_counter() - last
+            cursor.execute(
+                "SELECT TIMESTAMPDIFF(MICROSECOND, created_at, delivered_at) AS took FROM outbox"
+                " WHERE trace_id = %s AND channel IN ('procurement_stock_in', 'order_stock_out')",  # decisions have it too
+                (watched,),
+            )
+            took = [row["took"] / 1000 for row in cursor.fetchall()]
+    return Stream(per_second, len(took), median(took), quantiles(took, n=100)[98], behind)
+
+
+def _write_slice(trade: Trade, database: Database, client: redis.Redis, orders: Sequence[tuple[int, Any, Any]], trace_id: str) -> None:
+    rows = [_order_row(trade, order_id, product, moment) for order_id, product, moment in orders]
+    events = [event for order_id, product, moment in orders for event in _stock_events(order_id, product, moment, trace_id)]
+    database.begin()
+    with database.cursor() as cursor:
+        for table, lines in (("orders", rows), ("outbox", events)):
+            columns = _COLUMNS[table]
+            cursor.executemany(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join(['%s'] * len(columns))})", lines)
+    database.commit()
+    with client.pipeline(transaction=False) as told:
+        for _, channel, payload, *_ in events:
+            told.publish(channel, payload)
+        told.execute()
+
+
+def _undelivered(cursor: DictCursor, trace_id: str) -> int:
+    cursor.execute("SELECT COUNT(*) AS number FROM outbox WHERE delivered_at IS NULL AND trace_id = %s", (trace_id,))
+    row = cursor.fetchone()
+    assert row is not None
+    return int(row["number"])
+
+
+def _median_stream(taken: Sequence[Stream]) -> Stream:
+    figures = ("delivered_p50", "delivered_p99", "seconds_behind")
+    return Stream(
+        taken[0].per_second,
+        events=sum(each.events for each in taken),
+        **{name: median(getattr(each, name) for each in taken) for name in figures},
+    )
+
+
 def drain(trade: Trade, events: int) -> Backlog:
     """Write so many stock events while the bridge stands still, then have it deliver them all."""
     stack = trade.stack
@@ -279,16 +365,20 @@ def _memory(stack: Stack) -> dict[str, float]:
 
 def _write_backlog(trade: Trade, events: int) -> None:
     """Procurements' and orders' events in turn, as their services would have left them."""
-    newest = trade.clerk.get("/api/orders", sort="-id", limit=1)["orders"]
-    first = newest[0]["id"] + 1 if newest else 1
+    orders = list(_orders(trade, _next_order(trade), events // 2))
+    trace_id = uuid.uuid4().hex
     with BulkWriter(lambda: connect(settings_of(trade.stack), seconds=60), _COLUMNS) as writer:
-        for order_id, product, moment in _orders(trade, first, events // 2):
-            fields = (trade.customer["id"], product["id"], 1, Decimal("2.55"), Decimal("2.55"), moment)
-            writer.add("orders", (order_id, *fields, trade.customer["name"], product["product_code"], product["name"], "pending", 1))
+        for order_id, product, moment in orders:
+            writer.add("orders", _order_row(trade, order_id, product, moment))
         writer.settle()
-        for number, (order_id, product, moment) in enumerate(_orders(trade, first, events // 2)):
-            writer.add("outbox", _event("procurement_stock_in", moment, procurement_id=number + 1, product_id=product["id"], quantity=1))
-            writer.add("outbox", _event("order_stock_out", moment, order_id=order_id, product_id=product["id"], quantity=1))
+        for order_id, product, moment in orders:
+            for event in _stock_events(order_id, product, moment, trace_id):
+                writer.add("outbox", event)
+
+
+def _next_order(trade: Trade) -> int:
+    newest = trade.clerk.get("/api/orders", sort="-id", limit=1)["orders"]
+    return int(newest[0]["id"]) + 1 if newest else 1
 
 
 def _orders(trade: Trade, first: int, count: int) -> Iterator[tuple[int, dict[str, Any], Any]]:
@@ -297,9 +387,19 @@ def _orders(trade: Trade, first: int, count: int) -> Iterator[tuple[int, dict[st
         yield first + number, trade.products[number % len(trade.products)], now
 
 
-def _event(event_type: str, moment: Any, **fields: Any) -> tuple[Any, ...]:
+def _order_row(trade: Trade, order_id: int, product: dict[str, Any], moment: Any) -> tuple[Any, ...]:
+    fields = (trade.customer["id"], product["id"], 1, Decimal("2.55"), Decimal("2.55"), moment)
+    return order_id, *fields, trade.customer["name"], product["product_code"], product["name"], "pending", 1
+
+
+def _stock_events(order_id: int, product: dict[str, Any], moment: Any, trace_id: str) -> Iterator[tuple[Any, ...]]:
+    """A procurement's, with the order's number for its own, and the order's."""
+    yield _event("procurement_stock_in", moment, trace_id, procurement_id=order_id, product_id=product["id"], quantity=1)
+    yield _event("order_stock_out", moment, trace_id, order_id=order_id, product_id=product["id"], quantity=1)
+
+
+def _event(event_type: str, moment: Any, trace_id: str, **fields: Any) -> tuple[Any, ...]:
     event_id = new_event_id()
-    trace_id = f"bench-{event_id[-8:]}"
     payload: Mapping[str, Any] = {
         **fields,
         "event_id": event_id,

@@ -11,7 +11,7 @@ from rich.table import Table
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from tests.bench.events import Backlog, Figures, Pace
+    from tests.bench.events import Backlog, Figures, Pace, Stream
     from tests.bench.growth import Grown
     from tests.bench.services import Figure
     from tests.bench.starts import Figures as StartFigures
@@ -64,6 +64,17 @@ def paces_table(paces: Sequence[Pace]) -> Table:
     for pace in paces:
         times = (pace.answered_p50, pace.answered_p99, pace.applied_p50, pace.applied_p99)
         table.add_row(str(pace.per_second), *(f"{value:.1f} ms" for value in times), f"{pace.errors} of {pace.orders + pace.errors}")
+    return table
+
+
+def streams_table(streams: Sequence[Stream]) -> Table:
+    """Stock events at their own pace, until they were delivered."""
+    table = _table("Stock events written at their own pace, half of them orders whose decisions are consumed as well (medians)")
+    for column in ("events/s", "events", "delivered: p50", "p99", "all, after the last"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for each in streams:
+        times = (f"{each.delivered_p50:.1f} ms", f"{each.delivered_p99:.1f} ms", f"{each.seconds_behind:.2f} s")
+        table.add_row(str(each.per_second), f"{each.events:,}", *times)
     return table
 
 
@@ -127,6 +138,7 @@ def start_goals(figures: StartFigures) -> list[Goal]:
 def event_goals(figures: Figures) -> list[Goal]:
     """What was asked of events, each as a part of its bound, and what holds on any machine."""
     paces = {pace.per_second: pace for pace in figures.paces}
+    fastest = max(figures.streams, key=lambda stream: stream.per_second)
     rate = median(backlog.per_second for backlog in figures.backlogs)
     spent = median(backlog.cpu_ms_per_event for backlog in figures.backlogs)
     grown = max(end / quarter for backlog in figures.backlogs for quarter, end in backlog.memory_mb.values())
@@ -134,7 +146,8 @@ def event_goals(figures: Figures) -> list[Goal]:
         Goal("stock applied at 50 orders/s, p50 / 30 ms", paces[50].applied_p50 / 30, at_most=1),
         Goal("stock applied at 50 orders/s, p99 / 150 ms", paces[50].applied_p99 / 150, at_most=1),
         Goal("stock applied: p50 at 50 orders/s / at 10", paces[50].applied_p50 / paces[10].applied_p50, at_most=2),
-        Goal("stock events per second / 1000", rate / 1000, at_least=1),
+        Goal("1,000 stock events/s: left to deliver when the last is due, in seconds / 1", fastest.seconds_behind, at_most=1),
+        Goal("stock events per second of a backlog / 1000", rate / 1000, at_least=1),
         Goal("processor time per stock event / 2 ms, as two cores have for a thousand", spent / 2, at_most=1),
         Goal("memory after a backlog / after a quarter of it", grown, at_most=1.05),
     ]
