@@ -18,8 +18,10 @@ BATCH_BYTES = 1_000_000  # https://docs.aws.amazon.com/AmazonCloudWatchLogs/late
 REST_SECONDS = 0.001
 KEPT_EVENTS = 1_000
 """Of one stream: LocalStack keeps them in memory, nearly 1 kB each, and would for ever."""
-KEPT_STREAMS = 20
-"""Of one group: an environment has one of its own."""
+KEPT_OF_GROUP = 5_000
+"""Of all streams of a group together, when another environment, which has one of its own, writes its first line."""
+LEAST_OF_STREAM = 50
+"""What a stream counts for at least, as it is something itself."""
 
 Stream = tuple[str, str, str, str]
 """Account, region, log group, log stream."""
@@ -116,5 +118,9 @@ def _streams(backend: Any, group: str) -> dict[str, Any]:
 
 
 def _forget_oldest(streams: dict[str, Any]) -> None:
-    for name in list(streams)[: max(0, len(streams) - KEPT_STREAMS)]:
-        streams.pop(name, None)
+    """Whole streams, until what is left is few enough; a stream of an environment that lives begins anew with its next line."""
+    kept = 0
+    for name, stream in reversed(list(streams.items())):
+        kept += max(len(stream.events), LEAST_OF_STREAM)
+        if kept > KEPT_OF_GROUP:
+            streams.pop(name, None)

@@ -1,9 +1,12 @@
-"""What botocore reads is held once; memory that is free goes back when it is quiet."""
+"""What botocore reads is held once; memory that is free goes back when it is quiet; of logs so much is kept and no more."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
+from types import SimpleNamespace
+
+from localstack_process_runtime.cloudwatch import KEPT_OF_GROUP, _forget_oldest
 
 SCRIPT = """
 import botocore.session
@@ -52,3 +55,16 @@ def test_loaders_share_what_they_read_and_clients_are_made_of_it_as_before():
 
 def test_what_work_has_left_free_goes_back_once_it_is_quiet():
     assert run(GIVES_BACK) == "True"
+
+
+def test_the_oldest_streams_of_a_group_make_room():
+    def streams(*sizes: int) -> dict[str, SimpleNamespace]:
+        return {str(number): SimpleNamespace(events=[None] * size) for number, size in enumerate(sizes)}
+
+    few, many, short = streams(*[KEPT_OF_GROUP // 4] * 3), streams(*[KEPT_OF_GROUP // 4] * 9, 0), streams(*[1] * 1000)
+    for each in (few, many, short):
+        _forget_oldest(each)
+    assert list(few) == ["0", "1", "2"]
+    assert list(many) == ["6", "7", "8", "9"], "the one that begins counts as well"
+    assert list(short)[-1] == "999"
+    assert len(short) == 100, "what is nearly empty is not kept for ever either"
