@@ -312,9 +312,8 @@ def alerts(session: Session, query: AlertQuery) -> Page:
 def reconcile(session: Session, query: ReconcileQuery) -> tuple[list[Row[Any]], int, int]:
     """Stock against ledger: a page of products, how many products there are (of those asked for), and how many do not match.
 
-    The ledger is summed up as it grows: what has settled is added to what was summed before, and what is younger is added here.
+    What the ledger comes to is what `sum_up_settled` has summed, and what is younger, which is added here.
     """
-    _sum_up_settled(session)
     summed, recent = LedgerSum, _sums_of(StockMovement.id > _summed_up_to()).subquery()
     parts = {name: func.coalesce(getattr(summed, name), 0) + func.coalesce(recent.c[name], 0) for name in _LEDGER_PARTS}
     difference = Storage.quantity - parts["movements"]
@@ -358,8 +357,8 @@ def _summed_up_to() -> ScalarSelect[int]:
     return select(func.coalesce(func.max(LedgerSummed.movement_id), 0)).scalar_subquery()
 
 
-def _sum_up_settled(session: Session) -> None:
-    """Add what has settled to the sums, a bounded part of it, unless somebody else is at it."""
+def sum_up_settled(session: Session) -> None:
+    """Add to the ledger's sums what has settled since, a bounded part of it, unless somebody else is at it."""
     settled = positions.settled(session, LedgerSum.__tablename__, StockMovement.__tablename__)
     if settled is None:
         return

@@ -118,7 +118,7 @@ LISTS = {
     "/api/inventory/alerts": (3, 0, 3, 0),
     "/api/inventory/movements": (3, 0, 3, 0),
     "/api/inventory/product/{product_id}/movements": (5, 0, 5, 0),
-    "/api/inventory/reconcile": (8, 0, 8, 0),
+    "/api/inventory/reconcile": (9, 0, 8, 0),
     # Where nothing is summed up yet, as here, it is looked whether it may be.
     "/api/inventory/statistics": (9, 0, 6, 0),
     "/api/orders/statistics": (17, 3, 0, 2),
