@@ -65,6 +65,8 @@ _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  # columns hold UTC without saying
 _SECOND = 1_000_000
 # Of a hundred orders so many are cancelled later, and one asks for more than anybody has.
 _CANCELLED, _TOO_LARGE = 0.06, 0.01
+# Of all orders, with those that stock happens to be short for: they move nothing, and take a moment all the same.
+_REJECTED = 0.0235
 # Of what else moves stock: the part that procurements are, and what else people do by hand.
 _PROCURED = 0.45
 _BY_HAND = (("count", 0.70), ("return", 0.85), ("damage", 0.95), ("correction", 1.0))
@@ -174,8 +176,7 @@ class History:
         draw, sizes = self._random, self.sizes
         orders_left = sizes.orders
         movements_left = sizes.movements - sizes.products
-        # About as many steps as movements, as what is rejected moves nothing and what is cancelled moves twice.
-        moments = self._moments(sizes.movements)
+        moments = self._moments(sizes.movements + round(sizes.orders * _REJECTED))
         last = next(moments)
         for product in self._products:
             last = next(moments, last)

@@ -148,3 +148,10 @@ def test_trade_is_in_order_of_time_and_ends_with_the_history(rows):
     assert moments == sorted(moments)
     assert moments[0] > "2026-01-30"
     assert "2026-02-28" < moments[-1] < "2026-03-01 12:00:01"
+
+
+def test_the_last_day_is_as_busy_as_the_others():
+    rows = [dict(zip(COLUMNS[table], row, strict=True)) for table, row in history(Sizes.of(0.01)).rows() if table == "orders"]
+    days = Counter(row["timestamp"][:10] for row in rows)
+    *others, last = (days[day] for day in sorted(days))
+    assert 0 < last <= max(others)
