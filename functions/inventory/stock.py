@@ -10,7 +10,7 @@ from common.cache import EntityCache
 from common.db import utc_now
 from common.events import emit
 from common.fields import as_json_number
-from common.observability import current_trace_id
+from common.tracing import current_trace_id, span
 from inventory import repository
 from inventory.models import LOW_STOCK, Storage
 from inventory.schemas import OrderDecision, Reason, StockCrossing
@@ -89,6 +89,10 @@ class StockBook:
         _CACHE.follow(self._session, changed)
 
     def _move(self, product_id: int, delta: Decimal, reason: Reason, event_id: str, reference: str | None) -> None:
+        with span("stock movement", attributes={"inventory.product_id": product_id, "inventory.reason": reason}):
+            self._change(product_id, delta, reason, event_id, reference)
+
+    def _change(self, product_id: int, delta: Decimal, reason: Reason, event_id: str, reference: str | None) -> None:
         storage = self._storages[product_id]
         before = storage.quantity
         if before + delta < 0:

@@ -12,6 +12,7 @@ import stamina
 from sqlalchemy import URL, CursorResult, Engine, create_engine, event
 from sqlalchemy import Result as ExecutionResult
 from sqlalchemy.dialects.mysql import DATETIME
+from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DBAPIError, DisconnectionError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
@@ -20,6 +21,7 @@ from common.config import Settings, get_settings
 from common.crash_points import crash_point
 from common.errors import UnavailableError
 from common.observability import logger
+from common.tracing import span, spans
 
 Result = TypeVar("Result")
 
@@ -36,6 +38,8 @@ _DUPLICATE, _ROW_IS_REFERENCED, _NO_REFERENCED_ROW = 1062, 1451, 1452
 CONNECTIONS_PER_PROCESS = 2
 # A connection that was used so recently is taken for alive without asking: no server has restarted meanwhile.
 _ALIVE_SECONDS = 1.0
+# Of a statement over many rows, which says the same again and again.
+_LONGEST_TOLD = 2000
 
 
 class Base(DeclarativeBase):
@@ -93,6 +97,10 @@ def engine_of(url: URL) -> Engine:
     )
     event.listen(engine, "checkin", _note_use)
     event.listen(engine, "checkout", _ask_if_alive)
+    if spans:
+        event.listen(engine, "before_cursor_execute", _begin_span)
+        event.listen(engine, "after_cursor_execute", _end_span)
+        event.listen(engine, "handle_error", _fail_span)
     return engine
 
 
@@ -109,6 +117,23 @@ def _ask_if_alive(connection: Any, record: Any, _proxy: Any) -> None:
         connection.ping(reconnect=False)
     except pymysql.err.Error as error:
         raise DisconnectionError(str(error)) from error
+
+
+def _begin_span(_connection: Any, _cursor: Any, statement: str, _parameters: Any, execution: Any, _many: bool) -> None:
+    """Have each statement be a part of what it is for. Its parameters are nobody's to know."""
+    text = statement.strip()
+    execution.span = span(text.split(None, 1)[0].upper(), "client", {"db.system.name": "mysql", "db.query.text": text[:_LONGEST_TOLD]})
+    execution.span.__enter__()
+
+
+def _end_span(_connection: Any, _cursor: Any, _statement: str, _parameters: Any, execution: Any, _many: bool) -> None:
+    execution.span.__exit__(None, None, None)
+
+
+def _fail_span(failure: ExceptionContext) -> None:
+    # What fails may have been something else than a statement.
+    if failure.statement is not None and (begun := getattr(failure.execution_context, "span", None)) is not None:
+        begun.__exit__(type(failure.original_exception), failure.original_exception, None)
 
 
 def before_commit(session: Session, action: Callable[[], object]) -> None:
