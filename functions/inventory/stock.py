@@ -7,9 +7,10 @@ from decimal import Decimal
 from sqlalchemy.orm import Session
 
 from common.cache import EntityCache
-from common.db import utc_now
+from common.db import after_commit, utc_now
 from common.events import emit
 from common.fields import as_json_number
+from common.metrics import count
 from common.tracing import current_trace_id, span
 from inventory import repository
 from inventory.models import LOW_STOCK, Storage
@@ -119,6 +120,7 @@ class StockBook:
         if storage.quantity < LOW_STOCK <= before:
             storage.low_since = storage.moved_at
             self._tell_crossing("low_stock", storage, event_id)
+            after_commit(self._session, lambda: count("StockAlerts"))
         elif storage.quantity >= LOW_STOCK and storage.low_since is not None:
             storage.low_since = None
             self._tell_crossing("stock_recovered", storage, event_id)

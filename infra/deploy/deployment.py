@@ -99,6 +99,8 @@ def parameters_of(stack: Stack, described: template.Template) -> dict[str, str]:
         "PythonRuntime": f"python{sys.version_info.major}.{sys.version_info.minor}",
         "AllowedOrigin": stack.page_origin,
         "LogLevel": addresses["LOG_LEVEL"],
+        # Nobody would read them here: Prometheus is told the same by those who keep it.
+        "MetricsInLogs": "false",
     }
     more = {"RequestsPerSecond": "REQUESTS_PER_SECOND", **_TRACING}
     known |= {name: addresses[variable] for name, variable in more.items() if variable in addresses}

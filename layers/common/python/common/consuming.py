@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy.dialects.mysql import insert
 from sqlalchemy.orm import Session
 
+from common import metrics
 from common.db import affected_rows, in_transaction, utc_now
 from common.errors import UnavailableError
 from common.events import TOPOLOGY, Event, ProcessedEvent, by_event, channels_of
@@ -32,6 +33,7 @@ def consume(consumer: str, payload: Mapping[str, Any], apply: Apply, *, order: C
     with passed_on(list(by_event(payload)), f"{consumer} consumes", "consumer") as batch:
         failures = _consume(consumer, batch.events, apply, order)
         batch.failed(failure["itemIdentifier"] for failure in failures)
+    metrics.tell()
     return {"batchItemFailures": failures}
 
 

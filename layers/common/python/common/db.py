@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import pymysql
 import stamina
@@ -20,8 +20,12 @@ from sqlalchemy.types import TypeDecorator
 from common.config import Settings, get_settings
 from common.crash_points import crash_point
 from common.errors import UnavailableError
+from common.metrics import highest
 from common.observability import logger
 from common.tracing import span, spans
+
+if TYPE_CHECKING:
+    from sqlalchemy.pool import QueuePool
 
 Result = TypeVar("Result")
 
@@ -97,6 +101,7 @@ def engine_of(url: URL) -> Engine:
     )
     event.listen(engine, "checkin", _note_use)
     event.listen(engine, "checkout", _ask_if_alive)
+    event.listen(engine, "checkout", lambda *_: highest("DatabaseConnections", cast("QueuePool", engine.pool).checkedout()))
     if spans:
         event.listen(engine, "before_cursor_execute", _begin_span)
         event.listen(engine, "after_cursor_execute", _end_span)

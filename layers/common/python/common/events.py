@@ -14,7 +14,8 @@ from typing import Any
 from sqlalchemy import BigInteger, String, Text, insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from common.db import Base, UtcDateTime, before_commit, utc_now
+from common.db import Base, UtcDateTime, after_commit, before_commit, utc_now
+from common.metrics import count
 from common.telling import tell
 from common.topology import CONSUMERS, TOPOLOGY, Channel, Event, channel_of, channels_of, consumer_function, of_channel
 from common.tracing import TRACEPARENT, current_trace_id, current_traceparent
@@ -113,6 +114,7 @@ def emit(session: Session, event_type: str, fields: Mapping[str, Any]) -> str:
     emitted: list[dict[str, Any]] = session.info.setdefault("emitted", [])
     if not emitted:
         before_commit(session, lambda: session.connection().execute(insert(OutboxRow), emitted))
+        after_commit(session, lambda: count("EventsPublished", len(emitted)))
         # It only wakes the consumers: the bridge's sweeper covers for a Redis that is away.
         tell(session, lambda redis: [redis.publish(row["channel"], row["payload"]) for row in emitted])
     emitted.append({"event_id": event_id, "channel": channel, "payload": payload, "trace_id": event["trace_id"], "created_at": now})

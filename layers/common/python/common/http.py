@@ -14,6 +14,7 @@ from chalice.app import AuthRequest, AuthResponse, Chalice, Request, Response
 from pydantic import BaseModel, ValidationError
 from sqlalchemy.orm import Session
 
+from common import metrics
 from common.aws import get_client
 from common.config import get_settings
 from common.db import in_transaction
@@ -138,6 +139,7 @@ class ServiceApp(Chalice):
                     status=response.status_code,
                     milliseconds=round((time.perf_counter() - began) * 1000, 2),
                 )
+                metrics.tell()
                 return response
 
         return answering
