@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ import pytest
 
 from infra.metrics.reading import addresses, look
 from infra.stack import Ports, Stack, launcher
+from infra.stack.instance import PROJECT_DIR
 from tests.collector import Collector
 from tests.e2e.client import Clerk, eventually
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from tests.collector import ToldSpan
 
 pytestmark = pytest.mark.supervised
+DOCUMENTATION = PROJECT_DIR / "docs" / "observability.md"
 CLIENT_SPAN = "b7ad6b7169203331"
 
 
@@ -66,7 +69,7 @@ def _path(span: ToldSpan, spans: dict[str, ToldSpan]) -> list[str]:
 
 def test_one_trace_leads_from_the_page_to_the_last_consumer(traced, collector):
     _, trace_id = _ordered(traced)
-    last = "order-consumer: order consumes order_confirmed"
+    last = "order-consumer: consume order_confirmed"
 
     def paths() -> list[list[str]] | None:
         """Once no part of it is still on its way."""
@@ -79,7 +82,7 @@ def test_one_trace_leads_from_the_page_to_the_last_consumer(traced, collector):
 
     found = eventually(paths, seconds=60, what=f"all of the trace {trace_id}")
     request = ["page: POST", "edge: POST /api/orders", "order: POST /api/orders"]
-    delivery = [*request, "bridge: deliver order_stock_out", "inventory-consumer: inventory consumes order_stock_out"]
+    delivery = [*request, "bridge: deliver order_stock_out", "inventory-consumer: consume order_stock_out"]
     decision = [*delivery, "bridge: deliver order_confirmed", last]
     for path in (
         request,
@@ -93,6 +96,14 @@ def test_one_trace_leads_from_the_page_to_the_last_consumer(traced, collector):
         [*decision, "order-consumer: UPDATE"],
     ):
         assert path in found, "\n".join(" > ".join(each) for each in sorted(found))
+
+
+def test_spans_are_those_that_the_documentation_names(traced, collector):
+    _ordered(traced)
+    rows = [line.split("|") for line in DOCUMENTATION.read_text().splitlines() if re.match(r"\| `[a-z-]+` \| `\w+[ `]", line)]
+    named = {(row[1].strip(" `"), name) for row in rows for name in re.findall("`(.+?)`", row[2])}
+    assert {service for service, _ in named} >= {"page", "edge", "order", "bridge", "inventory-consumer"}
+    eventually(lambda: named <= {(span.service, span.name) for span in collector.spans}, what=f"spans called {named}")
 
 
 def test_logs_events_and_spans_know_a_request_by_the_same_id(traced, collector):

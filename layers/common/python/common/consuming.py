@@ -30,7 +30,7 @@ def consume(consumer: str, payload: Mapping[str, Any], apply: Apply, *, order: C
     Raises UnavailableError when the database is away: then the whole batch is to be tried again.
     https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html#services-sqs-batchfailurereporting
     """
-    with passed_on(list(by_event(payload)), f"{consumer} consumes", "consumer") as batch:
+    with passed_on(list(by_event(payload)), "consume", "consumer") as batch:
         failures = _consume(consumer, batch.events, apply, order)
         batch.failed(failure["itemIdentifier"] for failure in failures)
     metrics.tell()
