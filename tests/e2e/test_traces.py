@@ -106,6 +106,12 @@ def test_spans_are_those_that_the_documentation_names(traced, collector):
     eventually(lambda: named <= {(span.service, span.name) for span in collector.spans}, what=f"spans called {named}")
 
 
+def test_functions_are_forked_as_without_spans(traced):
+    _ordered(traced)
+    known = httpx.get(f"{traced.localstack_url}/_lambda/environments", timeout=30).json()["environments"]
+    assert {each["spawned"] for each in known} == {"fork"}
+
+
 def test_logs_events_and_spans_know_a_request_by_the_same_id(traced, collector):
     clerk = Clerk(traced.gateway_url)
     trace_id = clerk.http.get("/api/products").headers["x-trace-id"]

@@ -24,18 +24,20 @@ from common.tracing import TRACEPARENT, Batch, SpanAttributes, current_trace_id,
 _SEND_EACH_MILLISECONDS = 1000
 _KINDS = {kind.name.lower(): kind for kind in SpanKind}
 _FAILED = Status(StatusCode.ERROR)
-# Here rather than with the first span, as it looks at all that is installed.
-_RESOURCE = Resource.create()
 
 
 class Spans:
     """The process's spans. None says more than what is done: no parameter, no header, and of an error only its type."""
 
+    def __init__(self) -> None:
+        # For all that are forked, as it takes a while; the rest is a process's own, by an id that it draws and its thread.
+        self._exporter = OTLPSpanExporter()
+
     @cached_property
     def _tracer(self) -> Tracer:
         # Nobody waits for the last of them when the process ends.
-        provider = TracerProvider(resource=_RESOURCE.merge(_who_this_is()), id_generator=_OurIds(), shutdown_on_exit=False)
-        provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(), schedule_delay_millis=_SEND_EACH_MILLISECONDS))
+        provider = TracerProvider(resource=Resource.create(_who_this_is()), id_generator=_OurIds(), shutdown_on_exit=False)
+        provider.add_span_processor(BatchSpanProcessor(self._exporter, schedule_delay_millis=_SEND_EACH_MILLISECONDS))
         return provider.get_tracer("inventory")
 
     def current(self) -> str:
@@ -142,11 +144,11 @@ def _traceparent_of(of: Span) -> str:
     return f"00-{told.trace_id:032x}-{told.span_id:016x}-{told.trace_flags:02x}" if told.is_valid else ""
 
 
-def _who_this_is() -> Resource:
+def _who_this_is() -> dict[str, str]:
     """By the name it was given, or that of the function."""
     if os.environ.get("OTEL_SERVICE_NAME"):
-        return Resource({})
+        return {}
     from common.config import get_settings  # noqa: PLC0415  # whoever has a name may have no settings
 
     settings = get_settings()
-    return Resource({SERVICE_NAME: settings.function, "service.namespace": settings.stack_name})
+    return {SERVICE_NAME: settings.function, "service.namespace": settings.stack_name}
