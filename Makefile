@@ -13,7 +13,7 @@ unexport PYTHONPATH VIRTUAL_ENV
 BIN := .venv/bin
 UV := $(BIN)/uv
 LOCALSTACK := localstack/.venv
-LAYER := .build/layers/dependencies
+LAYERS := .build/layers
 STAMPS := .build/stamps
 
 # Given on make's command line, they reach the command through its environment.
@@ -166,7 +166,7 @@ soak: install page ## Load on a system of its own for MINUTES=60, and whether an
 ##@ Maintain
 
 .PHONY: install
-install: $(STAMPS)/tools $(STAMPS)/localstack $(STAMPS)/layer servers ## Environments, dependencies layer and servers, each only when missing or changed
+install: $(STAMPS)/tools $(STAMPS)/localstack $(STAMPS)/layer-dependencies $(STAMPS)/layer-tracing servers ## Environments, layers and servers, each only when missing or changed
 
 .PHONY: servers
 servers:
@@ -196,11 +196,11 @@ $(STAMPS)/localstack: localstack/requirements.lock localstack/pyproject.toml | $
 	@touch $@
 
 # Compiled by content, not by time: archives do not keep times, and a cold start should compile nothing.
-$(STAMPS)/layer: layers/dependencies/requirements.lock | $(STAMPS)/tools
-	@echo 'Building the dependencies layer'
-	@rm -rf $(LAYER)
+$(STAMPS)/layer-%: layers/%/requirements.lock | $(STAMPS)/tools
+	@echo 'Building the $* layer'
+	@rm -rf $(LAYERS)/$*
 	@PYC_INVALIDATION_MODE=UNCHECKED_HASH $(UV) pip install --quiet --python $(BIN)/python --no-deps --require-hashes \
-		--compile-bytecode --target $(LAYER)/python -r layers/dependencies/requirements.lock
+		--compile-bytecode --target $(LAYERS)/$*/python -r layers/$*/requirements.lock
 	@touch $@
 
 # The machine's Node where it is recent enough, else that of the lock file: a wheel, into .venv, which then comes first.
@@ -242,6 +242,8 @@ openapi: $(STAMPS)/tools ## Write the OpenAPI document anew, and the page's type
 COMPILE := pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url
 # chalice asks for what only its own packaging and prompts use; in a function it would be weight.
 NOT_IN_LAYER := pip setuptools wheel inquirer readchar blessed editor click runs xmod wcwidth jinxed ansicon
+# What the dependencies layer has already.
+IN_DEPENDENCIES := typing-extensions urllib3
 NOT_IN_IMAGE := pip setuptools wheel
 
 AUDIT := .build/audit
@@ -262,9 +264,10 @@ plugin-wheel: $(STAMPS)/localstack ## The LocalStack plugin as a wheel, for any 
 	@cd localstack && .venv/bin/python -m hatchling build --target wheel --directory $(CURDIR)/.build/plugin
 
 .PHONY: lock
-lock: $(STAMPS)/tools ## Resolve the eight lock files anew from their requirements.in
+lock: $(STAMPS)/tools ## Resolve the nine lock files anew from their requirements.in
 	$(UV) $(COMPILE) requirements.in -o requirements.lock
 	$(UV) $(COMPILE) -c requirements.lock $(NOT_IN_LAYER:%=--no-emit-package %) layers/dependencies/requirements.in -o layers/dependencies/requirements.lock
+	$(UV) $(COMPILE) -c requirements.lock $(IN_DEPENDENCIES:%=--no-emit-package %) layers/tracing/requirements.in -o layers/tracing/requirements.lock
 	$(UV) $(COMPILE) -c requirements.lock $(NOT_IN_IMAGE:%=--no-emit-package %) infra/requirements.in -o infra/requirements.lock
 	$(UV) $(COMPILE) infra/page/requirements.in -o infra/page/requirements.lock
 	$(UV) $(COMPILE) infra/audit/requirements.in -o infra/audit/requirements.lock

@@ -7,10 +7,11 @@ from decimal import Decimal
 from sqlalchemy.orm import Session
 
 from common.cache import EntityCache
-from common.db import utc_now
+from common.db import after_commit, utc_now
 from common.events import emit
 from common.fields import as_json_number
-from common.observability import current_trace_id
+from common.metrics import count
+from common.tracing import current_trace_id, span
 from inventory import repository
 from inventory.models import LOW_STOCK, Storage
 from inventory.schemas import OrderDecision, Reason, StockCrossing
@@ -89,6 +90,10 @@ class StockBook:
         _CACHE.follow(self._session, changed)
 
     def _move(self, product_id: int, delta: Decimal, reason: Reason, event_id: str, reference: str | None) -> None:
+        with span("stock movement", attributes={"inventory.product_id": product_id, "inventory.reason": reason}):
+            self._change(product_id, delta, reason, event_id, reference)
+
+    def _change(self, product_id: int, delta: Decimal, reason: Reason, event_id: str, reference: str | None) -> None:
         storage = self._storages[product_id]
         before = storage.quantity
         if before + delta < 0:
@@ -115,6 +120,7 @@ class StockBook:
         if storage.quantity < LOW_STOCK <= before:
             storage.low_since = storage.moved_at
             self._tell_crossing("low_stock", storage, event_id)
+            after_commit(self._session, lambda: count("StockAlerts"))
         elif storage.quantity >= LOW_STOCK and storage.low_since is not None:
             storage.low_since = None
             self._tell_crossing("stock_recovered", storage, event_id)

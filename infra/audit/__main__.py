@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 LOCKS = (
     "requirements.lock",
     "layers/dependencies/requirements.lock",
+    "layers/tracing/requirements.lock",
     "infra/requirements.lock",
     "infra/page/requirements.lock",
     "infra/audit/requirements.lock",

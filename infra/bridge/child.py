@@ -7,7 +7,6 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
-from aws_lambda_powertools.metrics import MetricUnit, single_metric
 from setproctitle import setproctitle
 
 from common.observability import logger
@@ -186,9 +185,6 @@ class Child:
             return
         self.policy.died(now, reason)
         log = logger.error if self.policy.state == "given_up" else logger.warning
-        if self.policy.state == "given_up":
-            with single_metric(name="ConsumerGivenUp", unit=MetricUnit.Count, value=1, namespace="Inventory") as metric:
-                metric.add_dimension(name="consumer", value=self.name)
         log(f"consumer_{self.policy.state}", consumer=self.name, child_pid=pid, reason=reason, restarts=self.policy.restarts)
 
 

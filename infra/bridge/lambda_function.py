@@ -10,6 +10,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from common.topology import Event
+from common.tracing import passed_on
 from infra.bridge.invocation import Answered, Broken, Outcome, Unavailable, Unreachable
 from infra.bridge.settings import BridgeSettings
 
@@ -56,6 +57,16 @@ class LambdaFunction:
 
     def __call__(self, events: Sequence[Event]) -> Outcome:
         """Invoke the function with the events as one batch."""
+        with passed_on(events, "deliver", "producer", {"faas.invoked_name": self._name}) as batch:
+            outcome = self._invoke(batch.events)
+            match outcome:
+                case Answered(failures):
+                    batch.failed(failures)
+                case _:
+                    batch.failed(event["event_id"] for event in events)
+        return outcome
+
+    def _invoke(self, events: Sequence[Event]) -> Outcome:
         payload = json.dumps({"events": events}, separators=(",", ":")).encode()
         try:
             answer = self._client.invoke(FunctionName=self._name, Payload=payload)

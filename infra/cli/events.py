@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 app = group("Events: the topology, those on their way, and where one is.", needs_command=False)
 
-_ENVELOPE = ("event_id", "event_type", "occurred_at", "trace_id")
+_ENVELOPE = ("event_id", "event_type", "occurred_at", "trace_id", "traceparent")
 _MOVEMENTS = text(
     "SELECT id, product_id, delta, balance_after, reason, reference, event_id, created_at FROM stock_movements WHERE event_id IN :event_ids"
 ).bindparams(bindparam("event_ids", expanding=True))

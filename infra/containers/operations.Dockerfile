@@ -8,8 +8,10 @@ RUN /opt/uv/bin/uv venv --python python3 .venv \
     && /opt/uv/bin/uv pip sync --compile-bytecode --python .venv/bin/python --require-hashes infra/requirements.lock
 # As the Makefile has it: compiled by content, as archives do not keep times.
 COPY layers/dependencies/requirements.lock layers/dependencies/
-RUN PYC_INVALIDATION_MODE=UNCHECKED_HASH /opt/uv/bin/uv pip install --python .venv/bin/python --no-deps --require-hashes \
-    --compile-bytecode --target .build/layers/dependencies/python -r layers/dependencies/requirements.lock
+COPY layers/tracing/requirements.lock layers/tracing/
+RUN for layer in dependencies tracing; do \
+    PYC_INVALIDATION_MODE=UNCHECKED_HASH /opt/uv/bin/uv pip install --python .venv/bin/python --no-deps --require-hashes \
+    --compile-bytecode --target .build/layers/$layer/python -r layers/$layer/requirements.lock || exit 1; done
 
 FROM docker.io/library/python:3.11.14-slim-bookworm
 RUN useradd --no-log-init --uid 10001 --user-group --create-home inventory \

@@ -30,6 +30,11 @@ STACK_NAME = "inventory"
 BUCKET = "inventory-artifacts"
 RECORD = "deployed.json"
 """What was deployed last, kept in LocalStack itself: it forgets this exactly when it forgets the stack."""
+_TRACING = {
+    "OtlpEndpoint": "OTEL_EXPORTER_OTLP_ENDPOINT",
+    "TracesSampler": "OTEL_TRACES_SAMPLER",
+    "TracesSamplerArgument": "OTEL_TRACES_SAMPLER_ARG",
+}
 
 
 def deploy(stack: Stack, say: Callable[[str], None]) -> None:
@@ -94,9 +99,11 @@ def parameters_of(stack: Stack, described: template.Template) -> dict[str, str]:
         "PythonRuntime": f"python{sys.version_info.major}.{sys.version_info.minor}",
         "AllowedOrigin": stack.page_origin,
         "LogLevel": addresses["LOG_LEVEL"],
+        # Nobody would read them here: Prometheus is told the same by those who keep it.
+        "MetricsInLogs": "false",
     }
-    if "REQUESTS_PER_SECOND" in addresses:
-        known["RequestsPerSecond"] = addresses["REQUESTS_PER_SECOND"]
+    more = {"RequestsPerSecond": "REQUESTS_PER_SECOND", **_TRACING}
+    known |= {name: addresses[variable] for name, variable in more.items() if variable in addresses}
     declared = described.get("Parameters", {})
     unknown = [name for name, parameter in declared.items() if name not in known and "Default" not in parameter]
     if unknown:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import time
-import uuid
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -18,6 +17,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from common.errors import ProblemError, UnauthorizedError, UnavailableError
+from common.tracing import new_trace_id
 from infra.bridge.metrics import exposition
 from infra.live.feed import Feed, Position
 from infra.live.listener import Listener
@@ -103,7 +103,7 @@ def metrics(_request: Request) -> Response:
 
 
 async def _as_problem(request: Request, problem: ProblemError) -> Response:
-    document = {**problem.document(), "instance": request.url.path, "trace_id": str(uuid.uuid4())}
+    document = {**problem.document(), "instance": request.url.path, "trace_id": new_trace_id()}
     headers = {"Cache-Control": "no-store"}
     if problem.retry_after is not None:
         headers["Retry-After"] = str(round(problem.retry_after))

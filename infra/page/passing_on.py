@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-import uuid
 from typing import TYPE_CHECKING
 
 import httpx
 from starlette.responses import Response, StreamingResponse
+
+from common.tracing import TRACEPARENT, begun, current_trace_id, current_traceparent, new_trace_id, note, trace_id_of, under_trace_id
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -37,8 +38,19 @@ class Upstream:
 
     async def answer(self, request: Request) -> Response:
         """Its answer, status and headers untouched, streamed; 502 in the API's own form where there is none."""
+        parent = request.headers.get(TRACEPARENT)
+        attributes = {"http.request.method": request.method, "url.path": request.url.path}
+        with under_trace_id(trace_id_of(parent) or new_trace_id()), begun(request.method, "server", parent, attributes):
+            response = await self._answer(request)
+            note({"http.response.status_code": response.status_code}, failed=response.status_code >= 500)
+        return response
+
+    async def _answer(self, request: Request) -> Response:
         not_passed = _HOP_BY_HOP | _FORWARDING
         headers = [(name, value) for name, value in request.headers.raw if name.decode("latin-1") not in not_passed]
+        if told := current_traceparent():
+            headers = [(name, value) for name, value in headers if name != TRACEPARENT.encode()]
+            headers.append((TRACEPARENT.encode(), told.encode()))
         if self._forwarder_key and request.client is not None:
             headers += [(b"x-forwarded-for", request.client.host.encode()), (b"x-forwarder-key", self._forwarder_key.encode())]
         url = _url_of(request)
@@ -90,6 +102,6 @@ def _problem(request: Request, status: int, code: str, detail: str) -> Response:
         "code": code,
         "detail": detail,
         "instance": request.url.path,
-        "trace_id": str(uuid.uuid4()),
+        "trace_id": current_trace_id(),
     }
     return Response(json.dumps(document), status, {"Cache-Control": "no-store", "Retry-After": "2"}, "application/problem+json")

@@ -23,6 +23,7 @@ def bridge(stack: Stack) -> Server | None:
         command=(sys.executable, "-m", "infra.bridge"),
         environment={
             **stack.environment(),
+            "OTEL_SERVICE_NAME": "bridge",
             "BRIDGE_LIVE_EVENTS": "true",
             "LIVE_HOST": stack.placement.listen_host,
             "LIVE_PORT": str(stack.ports.live_events),

@@ -136,7 +136,12 @@ class Stack:
             # The template's own limit unless the environment says otherwise.
             **{name: os.environ[name] for name in ("REQUESTS_PER_SECOND",) if name in os.environ},
             **self.placement.environment(),
+            **self.tracing(),
         }
+
+    def tracing(self) -> dict[str, str]:
+        """Who is told spans, in OpenTelemetry's own variables; nothing where the environment names nobody."""
+        return {name: value for name, value in os.environ.items() if name.startswith("OTEL_") and value}
 
 
 def _of_the_host(environment: Mapping[str, str]) -> dict[str, str]:

@@ -53,6 +53,8 @@ def localstack(stack: Stack) -> Server:
             "GATEWAY_LISTEN": f"{LOOPBACK}:{ports.localstack}",
             "LOCALSTACK_HOST": f"{LOOPBACK}:{ports.localstack}",
             "EDGE_LISTEN": f"{LOOPBACK}:{ports.gateway}",
+            **stack.tracing(),
+            "OTEL_SERVICE_NAME": "edge",
             "LAMBDA_RUNTIME_EXECUTOR": "process",
             "PROCESS_RUNTIME_DIR": str(home / "runtime"),
             "PROCESS_RUNTIME_STATE_DIR": str(_state(stack)),

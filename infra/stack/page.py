@@ -21,6 +21,7 @@ def page(stack: Stack) -> Server | None:
         command=(sys.executable, "-m", "infra.page"),
         environment={
             **{name: value for name, value in stack.environment().items() if not name.startswith(("DATABASE_", "REDIS_", "AWS_"))},
+            "OTEL_SERVICE_NAME": "page",
             "PAGE_PORT": str(stack.ports.page),
             "PAGE_GATEWAY_URL": stack.gateway_url,
             "PAGE_LIVE_EVENTS_URL": stack.live_events_url,

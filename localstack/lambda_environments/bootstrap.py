@@ -33,6 +33,8 @@ OWN_TO_AN_ENVIRONMENT = {"AWS_LAMBDA_LOG_STREAM_NAME", "TMPDIR"}
 NOT_SHARED = {*OWN_TO_AN_ENVIRONMENT, "AWS_LAMBDA_RUNTIME_API", "HOME"}
 TIMERS = (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF)
 TRACE_ID = "_X_AMZN_TRACE_ID"
+SHARED_DRAWS = {"multiprocessing.process", "opentelemetry.context"}
+"""Modules that draw what forks may share: a key for talking to their own children, names for what a context holds."""
 STATELESS_FILES = {"/dev/null", "/dev/random", "/dev/urandom"}
 
 
@@ -180,8 +182,10 @@ class ImportWatch:
         self._random.Random.seed = self._originals[1]  # type: ignore[method-assign]
 
     def _urandom(self, size: int, /) -> bytes:
-        # multiprocessing makes a key for talking to its own children, which forks may share.
-        self._drew |= sys._getframe(1).f_globals.get("__name__") != "multiprocessing.process"
+        caller = sys._getframe(1)
+        if caller.f_globals.get("__name__") == "uuid" and caller.f_back:
+            caller = caller.f_back
+        self._drew |= caller.f_globals.get("__name__") not in SHARED_DRAWS
         return self._originals[0](size)
 
     def _seeder(self, seed: Any) -> Any:

@@ -89,6 +89,7 @@ class Settings:
     sandbox: bool
     readable: frozenset[Path]
     writable: frozenset[Path]
+    tells_spans: bool
 
     @classmethod
     def from_variables(cls, variables: Mapping[str, str]) -> Settings:
@@ -121,6 +122,8 @@ class Settings:
             sandbox=_choice(variables, "PROCESS_RUNTIME_SANDBOX", ("enforced", "ignored")) == "enforced",
             readable=_paths(variables, "PROCESS_RUNTIME_READABLE"),
             writable=_paths(variables, "PROCESS_RUNTIME_WRITABLE"),
+            # Whom they are told, and which, OpenTelemetry reads itself.
+            tells_spans=bool(variables.get("OTEL_EXPORTER_OTLP_ENDPOINT", "").strip()),
         )
 
 

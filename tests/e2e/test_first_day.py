@@ -2,6 +2,7 @@
 
 import json
 import threading
+import uuid
 
 import redis
 
@@ -89,9 +90,11 @@ def test_from_register_to_a_refused_order(system):
 def test_one_trace_leads_from_the_request_to_the_movement(system):
     clerk = Clerk(system.gateway_url)
     customer, product = clerk.customer(), clerk.stocked_product(20)
-    trace_id = "trace-of-this-very-order"
+    trace_id = uuid.uuid4().hex
 
-    clerk.decided(clerk.order(customer, product, 3, **{"x-trace-id": trace_id}).json()["id"])
+    answer = clerk.order(customer, product, 3, traceparent=f"00-{trace_id}-{'1' * 16}-01")
+    assert answer.headers["x-trace-id"] == trace_id
+    clerk.decided(answer.json()["id"])
 
     movements = clerk.get(f"/api/inventory/product/{product['id']}/movements", reason="order")["movements"]
     assert [m["trace_id"] for m in movements] == [trace_id]

@@ -162,7 +162,7 @@ def _headers(part: Part, target: Target, admin: User) -> None:
     breaks = ("%0d%0a", "\r", "\n", "\x00", "\x0b", "\u2028", '"')
     injected = [f"a{line_break}{MARK}: 1" for line_break in breaks]
     for value in injected:
-        for header in ("X-Trace-Id", "Origin", "Idempotency-Key", "Accept", "X-Forwarded-For", "Last-Event-ID"):
+        for header in ("Traceparent", "Origin", "Idempotency-Key", "Accept", "X-Forwarded-For", "Last-Event-ID"):
             request = _request("GET", "/api/products?limit=1", authorized, f"{header}: {value}")
             part.case("line breaks in a header", head_faults(target.said(request)))
     for value in ("a%0d%0a{0}:%201", "%E5%98%8D%E5%98%8A{0}:%201", "a%0a{0}:%201", "a%00{0}", "a%22{0}%22", 'a"{0}"', "a\\u000d{0}"):

@@ -28,6 +28,15 @@ it('sends the token, and leaves out filters that say nothing', async () => {
   expect(asked[0]?.params).toEqual({ limit: '5', low: 'false' })
 })
 
+it('begins a trace with each request', async () => {
+  answer(200, {})
+  await get('/api/products')
+  await get('/api/products')
+  const told = asked.map((request) => String(request.headers.get('traceparent')))
+  expect(told[0]).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-01$/)
+  expect(told[0]).not.toBe(told[1])
+})
+
 it('makes a problem of a refusal, with the errors of its fields', async () => {
   answer(422, { code: 'validation_failed', detail: 'name: too long', errors: [{ field: 'name', message: 'too long' }], trace_id: 't1' })
   const problem = await post('/api/products', {}).catch((error: unknown) => error)

@@ -17,6 +17,8 @@ export function useSessionSource(source: SessionSource): void {
 export const http = axios.create({ baseURL: '/', timeout: 20_000 })
 
 http.interceptors.request.use((request) => {
+  // Each request is a trace that begins here. https://www.w3.org/TR/trace-context/#traceparent-header
+  request.headers.set('traceparent', `00-${randomHex(16)}-${randomHex(8)}-01`)
   const token = session.token()
   if (token && !request.headers.has('Authorization')) request.headers.set('Authorization', `Bearer ${token}`)
   return request
@@ -74,7 +76,12 @@ export async function list<T>(path: string, plural: Plural, query?: Query, signa
   return { items: items as T[], ...(page as PageInfo) }
 }
 
-/** A key under which a repeated request is known to be the same. Not `randomUUID`: that needs https or localhost. */
+/** A key under which a repeated request is known to be the same. */
 export function newIdempotencyKey(): string {
-  return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, '0')).join('')
+  return randomHex(16)
+}
+
+/** Not `randomUUID`: that needs https or localhost. */
+function randomHex(bytes: number): string {
+  return [...crypto.getRandomValues(new Uint8Array(bytes))].map((byte) => byte.toString(16).padStart(2, '0')).join('')
 }

@@ -47,6 +47,7 @@ from localstack_process_runtime.edge.compressing import AT_ONCE_BYTES, gzipped, 
 from localstack_process_runtime.edge.counted import Counting
 from localstack_process_runtime.edge.events import context_variables, event_of, grouped, new_id, query_of, response_of, short_id, trace_id
 from localstack_process_runtime.edge.passing_on import PassingOn, root_path
+from localstack_process_runtime.edge.spans import Spans
 from localstack_process_runtime.gateway.authorizers import (
     UNAUTHORIZED,
     authorizer_event,
@@ -102,6 +103,7 @@ class DataPlane:
         self._closing = False
         self.forwarder_key = settings.edge_forwarder_key
         self.counting = Counting()
+        self.spans = Spans() if settings.tells_spans else None
 
     def changed(self) -> None:
         """Something was deployed or set; may be called from any thread."""
@@ -165,7 +167,7 @@ def _unavailable(reply: Reply, code: str, detail: str, *, retry_after: int) -> N
 class Exchange:
     """One request and its answer."""
 
-    __slots__ = ("_began", "_reply_with", "api", "headers", "parameters", "path", "plane", "request", "route", "trace", "variables")
+    __slots__ = ("_began", "_reply_with", "api", "headers", "parameters", "path", "plane", "request", "route", "span", "trace", "variables")
 
     def __init__(self, plane: DataPlane, api: CompiledApi, request: HttpRequest, reply: Reply) -> None:
         self.plane = plane
@@ -176,6 +178,7 @@ class Exchange:
         self.headers = grouped(request.headers)
         if forwarding.KEY in self.headers:
             forwarding.settle_client(request, self.headers, plane.forwarder_key)
+        self.span = plane.spans.begin(request.method, self.headers) if plane.spans else None
         self.path = root_path(request.target)
         self.trace = trace_id(self.headers)
         self.variables = context_variables(api, request, self.path, self.headers, new_id())
@@ -204,6 +207,8 @@ class Exchange:
             return
         path = self.route.resource["path"] if self.route is not None else None
         self.plane.counting.answered(self.request.method, path, status, self.plane.loop.time() - self._began)
+        if self.plane.spans is not None and self.span is not None:
+            self.plane.spans.answered(self.span, self.request.method, path, status)
         self._began = None
 
     def _guarded(self, step: Callable[..., None], *arguments: Any) -> None:
@@ -258,8 +263,11 @@ class Exchange:
             return
         self.plane.counting.grants_asked += 1
         event = json.dumps(authorizer_event(authorizer, self._context(), identity)).encode()
+        asking = self.plane.spans.asking(self.span, authorizer["name"]) if self.plane.spans and self.span else None
 
         def asked(result: InvocationResult) -> None:
+            if asking is not None:
+                asking.end()
             new = grant_of(authorizer, result.payload, is_error=result.function_error is not None)
             if ttl > 0:
                 self.plane.grants.put(key, new, ttl)

@@ -1,10 +1,12 @@
 """What an operator asks the system service."""
 
+import json
 from urllib.parse import quote
 
 import pytest
 from sqlalchemy import text
 
+from common.config import get_settings
 from common.db import transaction
 from common.events import TOPOLOGY
 from common.redis_client import get_redis
@@ -64,6 +66,18 @@ def test_an_order_is_followed_to_its_stock_and_its_decision(api, deliver):
     by_event = traced["events"][1]["event_id"]
     assert api.get(f"/api/system/traces/{by_event}").json == traced
     assert api.get(f"/api/system/traces/order-{order['id']}").json == traced
+
+
+def test_functions_tell_figures_of_what_was_committed(api, deliver, capsys, monkeypatch):
+    given_order(api, given_product(api, stock=10), 4)
+    monkeypatch.setattr(get_settings(), "metrics_in_logs", True)
+    capsys.readouterr()
+    deliver()
+    told = [line for text in capsys.readouterr().out.splitlines() if "_aws" in (line := json.loads(text))]
+    assert sum(line.get("StockAlerts", [0])[0] for line in told) == 1
+    # low_stock and order_confirmed
+    assert sum(line.get("EventsPublished", [0])[0] for line in told) == 2
+    assert {line.get("DatabaseConnections", [0])[0] for line in told} >= {1}
 
 
 def test_a_procurement_is_followed_by_its_number(api, deliver):

@@ -36,10 +36,11 @@ def test_order_is_confirmed_and_takes_its_stock(api, product, deliver, stock_of)
 def test_trace_runs_from_the_request_to_the_last_consumer(api, product, deliver):
     body = {"customer_id": given_customer(api)["id"], "product_id": product["id"], "quantity": 1}
     mark_delivered()
-    answer = api.post("/api/orders", body, headers={"x-trace-id": "one-trace-for-all"})
-    assert answer.headers["x-trace-id"] == "one-trace-for-all"
-    assert {event["trace_id"] for event in deliver()} == {"one-trace-for-all"}
-    assert movements_of(api, product)[-1]["trace_id"] == "one-trace-for-all"
+    trace_id = "0af7651916cd43dd8448eb211c80319c"
+    answer = api.post("/api/orders", body, headers={"traceparent": f"00-{trace_id}-b7ad6b7169203331-01"})
+    assert answer.headers["x-trace-id"] == trace_id
+    assert {event["trace_id"] for event in deliver()} == {trace_id}
+    assert movements_of(api, product)[-1]["trace_id"] == trace_id
 
 
 def test_order_of_more_than_there_is_is_refused_at_once(api, product, stock_of):

@@ -1,6 +1,7 @@
 """The form of every answer, whatever the view does."""
 
 import json
+import re
 from typing import Annotated, Any
 
 import pytest
@@ -159,14 +160,29 @@ def test_only_our_origins_may_read_answers(origin, allowed, path):
     assert headers["Cache-Control"] == ("private, no-cache" if path.endswith("/x") else "no-store")
 
 
+_TRACE, _SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+
+
 @pytest.mark.parametrize(
     ("given", "kept"),
-    [("trace-of-a-caller", True), ("short", False), ("x" * 65, False), ("with space in it", False), ("a\nb-12345678", False)],
+    [
+        (f"00-{_TRACE}-{_SPAN}-01", True),
+        (f"00-{_TRACE}-{_SPAN}-00", True),
+        (f"cc-{_TRACE}-{_SPAN}-01-what-a-later-version-adds", True),
+        (f"ff-{_TRACE}-{_SPAN}-01", False),
+        (f"00-{'0' * 32}-{_SPAN}-01", False),
+        (f"00-{_TRACE}-{'0' * 16}-01", False),
+        (f"00-{_TRACE.upper()}-{_SPAN}-01", False),
+        (f"00-{_TRACE}-{_SPAN}-01\n", False),
+        (_TRACE, False),
+        ("", False),
+    ],
 )
-def test_trace_id_of_the_caller_is_kept_if_it_is_fit(given, kept):
-    _, headers, _ = call("GET", "/api/things/x", headers={"x-trace-id": given})
-    assert (headers["X-Trace-Id"] == given) is kept
-    assert len(headers["X-Trace-Id"]) >= 8
+def test_trace_of_the_caller_goes_on_if_it_is_one(given, kept):
+    """https://www.w3.org/TR/trace-context/#traceparent-header"""
+    _, headers, _ = call("GET", "/api/things/x", headers={"traceparent": given})
+    assert (headers["X-Trace-Id"] == _TRACE) is kept
+    assert re.fullmatch("[0-9a-f]{32}", headers["X-Trace-Id"])
 
 
 def test_identity_comes_from_the_authorizer():

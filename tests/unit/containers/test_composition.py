@@ -156,14 +156,14 @@ def test_versions_are_pinned_and_are_those_of_the_lock_files():
         assert re.fullmatch(r"[a-z./]+:\d+\.\d+\.\d+(-[a-z-]+)?", image), image
 
 
-def test_the_layer_is_built_as_make_builds_it():
+def test_layers_are_built_as_make_builds_them():
     def recipe(path, target):
         words = re.sub(r"\s+", " ", path.read_text().replace("\\\n", " "))
         return sorted(re.search(rf"PYC_INVALIDATION_MODE=UNCHECKED_HASH \S+ (pip install .*?) {target}", words).group(1).split())
 
     made = recipe(PROJECT / "Makefile", "-r")
     in_image = recipe(composition.DOCKERFILES / "operations.Dockerfile", "-r")
-    of_place = {"--quiet", "$(BIN)/python", "$(LAYER)/python", ".venv/bin/python", ".build/layers/dependencies/python"}
+    of_place = {"--quiet", "$(BIN)/python", "$(LAYERS)/$*/python", ".venv/bin/python", ".build/layers/$layer/python"}
     assert set(made) - of_place == set(in_image) - of_place
 
 

@@ -9,6 +9,7 @@ from common import services
 from common.breaker import FAILURES_TO_OPEN, DependencyUnavailableError, get_breaker
 from common.cache import EntityCache
 from common.services import ATTEMPTS, Directory, ask_health, get_from
+from common.tracing import trace_id_of
 
 
 class Lambda:
@@ -47,7 +48,7 @@ def test_request_has_the_form_of_api_gateways(function):
     assert event["path"] == "/api/suppliers/3"
     assert event["requestContext"]["resourcePath"] == event["resource"] == "/api/suppliers/{supplier_id}"
     assert event["multiValueQueryStringParameters"] == {"q": ["x"]}
-    assert event["headers"]["x-trace-id"]
+    assert trace_id_of(event["headers"]["traceparent"])
 
 
 DIED = (0, {}, "FunctionError")

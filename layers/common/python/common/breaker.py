@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import pybreaker
 
 from common.errors import UnavailableError
+from common.metrics import count
 from common.observability import logger
 from common.redis_client import try_redis
 
@@ -98,6 +99,7 @@ class _LogChanges(pybreaker.CircuitBreakerListener):
     def state_change(self, cb: pybreaker.CircuitBreaker, old_state: object, new_state: pybreaker.CircuitBreakerState) -> None:  # noqa: ARG002
         logger.warning("breaker_changed", dependency=cb.name, state=new_state.name)
         if new_state.name == pybreaker.STATE_OPEN:
+            count("BreakerTrips")
             try_redis(lambda client: client.hincrby(breaker_key(str(cb.name)), "trips", 1), 0)
 
 
@@ -125,8 +127,10 @@ class Breaker:
         if self.state() != pybreaker.STATE_CLOSED:
             remaining = self.seconds_until_probe()
             if remaining > 0:
+                count("BreakerRefusals")
                 raise self._unavailable(remaining)
             if not self._claim_probe():
+                count("BreakerRefusals")
                 raise self._unavailable(1)
         try:
             return self._breaker.call(operation)

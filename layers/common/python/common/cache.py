@@ -21,6 +21,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from common.db import Base, UtcDateTime, before_commit, utc_now
 from common.errors import UnavailableError
+from common.metrics import count
 from common.observability import logger
 from common.redis_client import failures, guard_state, in_one_trip, interruptions, try_redis
 from common.telling import tell
@@ -166,6 +167,7 @@ class EntityCache:
         digest = hashlib.sha256(json.dumps(query, sort_keys=True, default=str).encode()).hexdigest()[:32]
         key = f"{self.kind}:list:{token}:{digest}"
         held = try_redis(lambda client: client.get(key), None)
+        _count(found=held is not None)
         if held is not None:
             return dict(json.loads(held))
         answer = load()
@@ -180,7 +182,14 @@ def look_up(wanted: Sequence[tuple[EntityCache, int]]) -> list[Json | Gone | Non
         return []
     keys = [cache.key(entity_id) for cache, entity_id in wanted]
     held: list[Any] = try_redis(lambda client: list(client.mget(keys)), [None] * len(keys))
-    return [_decode(value) for value in held]
+    found = [_decode(value) for value in held]
+    for each in found:
+        _count(found=each is not None)
+    return found
+
+
+def _count(*, found: bool) -> None:
+    count("CacheHits" if found else "CacheMisses")
 
 
 def _decode(held: str | None) -> Json | Gone | None:

@@ -15,6 +15,8 @@ class Settings(BaseSettings):
 
     stack_name: str = "inventory"
     log_level: str = "INFO"
+    # See common.metrics; on AWS, where CloudWatch reads them.
+    metrics_in_logs: bool = False
 
     database_host: str
     database_port: int = 3306

@@ -1,15 +1,17 @@
 """A consumer function's batch: each event's effect once, however often it is delivered."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy.dialects.mysql import insert
 from sqlalchemy.orm import Session
 
+from common import metrics
 from common.db import affected_rows, in_transaction, utc_now
 from common.errors import UnavailableError
 from common.events import TOPOLOGY, Event, ProcessedEvent, by_event, channels_of
 from common.observability import logger, trace
+from common.tracing import TRACEPARENT, passed_on, under
 
 Apply = Callable[[Session, list[Event]], None]
 Note = Callable[[Session, str, dict[str, Event]], list[Event]]
@@ -28,9 +30,16 @@ def consume(consumer: str, payload: Mapping[str, Any], apply: Apply, *, order: C
     Raises UnavailableError when the database is away: then the whole batch is to be tried again.
     https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html#services-sqs-batchfailurereporting
     """
-    events = list(by_event(payload))
+    with passed_on(list(by_event(payload)), "consume", "consumer") as batch:
+        failures = _consume(consumer, batch.events, apply, order)
+        batch.failed(failure["itemIdentifier"] for failure in failures)
+    metrics.tell()
+    return {"batchItemFailures": failures}
+
+
+def _consume(consumer: str, events: Sequence[Event], apply: Apply, order: Callable[[Event], Any] | None) -> list[dict[str, str]]:
     try:
-        in_order = sorted(events, key=order) if order else events
+        in_order = sorted(events, key=order) if order else list(events)
         try:
             in_transaction(lambda session: _apply_new(session, consumer, in_order, apply, _note_all))
         except _SomeHadBeforeError:
@@ -46,13 +55,13 @@ def consume(consumer: str, payload: Mapping[str, Any], apply: Apply, *, order: C
     # One line a batch, as a line an event would cost more than the event; whoever looks for a trace finds it.
     traces = sorted({str(event.get("trace_id")) for event in events})
     logger.info("events_consumed", consumer=consumer, events=len(events), failed=len(failures), traces=traces)
-    return {"batchItemFailures": failures}
+    return failures
 
 
 def traced(events: Iterable[Event]) -> Iterator[Event]:
     """Each event, with what is done about it under its own trace."""
     for event in events:
-        with trace(event.get("trace_id")):
+        with trace(event.get("trace_id")), under(event.get(TRACEPARENT)):
             yield event
 
 

@@ -5,13 +5,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import pymysql
 import stamina
 from sqlalchemy import URL, CursorResult, Engine, create_engine, event
 from sqlalchemy import Result as ExecutionResult
 from sqlalchemy.dialects.mysql import DATETIME
+from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DBAPIError, DisconnectionError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
@@ -19,7 +20,12 @@ from sqlalchemy.types import TypeDecorator
 from common.config import Settings, get_settings
 from common.crash_points import crash_point
 from common.errors import UnavailableError
+from common.metrics import highest
 from common.observability import logger
+from common.tracing import span, spans
+
+if TYPE_CHECKING:
+    from sqlalchemy.pool import QueuePool
 
 Result = TypeVar("Result")
 
@@ -36,6 +42,8 @@ _DUPLICATE, _ROW_IS_REFERENCED, _NO_REFERENCED_ROW = 1062, 1451, 1452
 CONNECTIONS_PER_PROCESS = 2
 # A connection that was used so recently is taken for alive without asking: no server has restarted meanwhile.
 _ALIVE_SECONDS = 1.0
+# Of a statement over many rows, which says the same again and again.
+_LONGEST_TOLD = 2000
 
 
 class Base(DeclarativeBase):
@@ -93,6 +101,11 @@ def engine_of(url: URL) -> Engine:
     )
     event.listen(engine, "checkin", _note_use)
     event.listen(engine, "checkout", _ask_if_alive)
+    event.listen(engine, "checkout", lambda *_: highest("DatabaseConnections", cast("QueuePool", engine.pool).checkedout()))
+    if spans:
+        event.listen(engine, "before_cursor_execute", _begin_span)
+        event.listen(engine, "after_cursor_execute", _end_span)
+        event.listen(engine, "handle_error", _fail_span)
     return engine
 
 
@@ -109,6 +122,23 @@ def _ask_if_alive(connection: Any, record: Any, _proxy: Any) -> None:
         connection.ping(reconnect=False)
     except pymysql.err.Error as error:
         raise DisconnectionError(str(error)) from error
+
+
+def _begin_span(_connection: Any, _cursor: Any, statement: str, _parameters: Any, execution: Any, _many: bool) -> None:
+    """Have each statement be a part of what it is for. Its parameters are nobody's to know."""
+    text = statement.strip()
+    execution.span = span(text.split(None, 1)[0].upper(), "client", {"db.system.name": "mysql", "db.query.text": text[:_LONGEST_TOLD]})
+    execution.span.__enter__()
+
+
+def _end_span(_connection: Any, _cursor: Any, _statement: str, _parameters: Any, execution: Any, _many: bool) -> None:
+    execution.span.__exit__(None, None, None)
+
+
+def _fail_span(failure: ExceptionContext) -> None:
+    # What fails may have been something else than a statement.
+    if failure.statement is not None and (begun := getattr(failure.execution_context, "span", None)) is not None:
+        begun.__exit__(type(failure.original_exception), failure.original_exception, None)
 
 
 def before_commit(session: Session, action: Callable[[], object]) -> None:

@@ -14,10 +14,11 @@ from typing import Any
 from sqlalchemy import BigInteger, String, Text, insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from common.db import Base, UtcDateTime, before_commit, utc_now
-from common.observability import current_trace_id
+from common.db import Base, UtcDateTime, after_commit, before_commit, utc_now
+from common.metrics import count
 from common.telling import tell
 from common.topology import CONSUMERS, TOPOLOGY, Channel, Event, channel_of, channels_of, consumer_function, of_channel
+from common.tracing import TRACEPARENT, current_trace_id, current_traceparent
 
 __all__ = [
     "CONSUMERS",
@@ -55,7 +56,7 @@ def first_event_id(moment: datetime) -> str:
     return f"{text[:8]}-{text[8:12]}-0000-0000-000000000000"
 
 
-_ENVELOPE = ("event_id", "event_type", "occurred_at", "trace_id")
+_ENVELOPE = ("event_id", "event_type", "occurred_at", "trace_id", TRACEPARENT)
 
 
 def entity_fields(service: str, entity: Mapping[str, Any]) -> dict[str, Any]:
@@ -107,10 +108,13 @@ def emit(session: Session, event_type: str, fields: Mapping[str, Any]) -> str:
         "occurred_at": now.isoformat(),
         "trace_id": current_trace_id(),
     }
+    if told := current_traceparent():
+        event[TRACEPARENT] = told
     payload = json.dumps(event, separators=(",", ":"), ensure_ascii=False)
     emitted: list[dict[str, Any]] = session.info.setdefault("emitted", [])
     if not emitted:
         before_commit(session, lambda: session.connection().execute(insert(OutboxRow), emitted))
+        after_commit(session, lambda: count("EventsPublished", len(emitted)))
         # It only wakes the consumers: the bridge's sweeper covers for a Redis that is away.
         tell(session, lambda redis: [redis.publish(row["channel"], row["payload"]) for row in emitted])
     emitted.append({"event_id": event_id, "channel": channel, "payload": payload, "trace_id": event["trace_id"], "created_at": now})

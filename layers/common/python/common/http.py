@@ -14,6 +14,7 @@ from chalice.app import AuthRequest, AuthResponse, Chalice, Request, Response
 from pydantic import BaseModel, ValidationError
 from sqlalchemy.orm import Session
 
+from common import metrics
 from common.aws import get_client
 from common.config import get_settings
 from common.db import in_transaction
@@ -21,8 +22,9 @@ from common.errors import ForbiddenError, InvalidError, MalformedError, ProblemE
 from common.fields import MAX_ID, Payload
 from common.idempotency import Attempt, Outcome, Row, each_once
 from common.identity import Identity, Role
-from common.observability import current_trace_id, logger, trace
+from common.observability import logger, trace
 from common.operations import Listing, Operation, tells_of_people
+from common.tracing import TRACEPARENT, begun, current_trace_id, note, trace_id_of
 
 Model = TypeVar("Model", bound=BaseModel)
 Result = TypeVar("Result")
@@ -110,7 +112,10 @@ class ServiceApp(Chalice):
         @functools.wraps(view)
         def answering(**path: Any) -> Response:
             request, began = self.current_request, time.perf_counter()
-            with trace(request.headers.get("x-trace-id"), request.context.get("requestId")):
+            parent, route = request.headers.get(TRACEPARENT), request.context.get("resourcePath")
+            known = trace_id_of(parent) or str(request.context.get("requestId") or "").replace("-", "")
+            attributes = {"http.request.method": request.method, "http.route": route or request.path}
+            with trace(known), begun(f"{request.method} {route}", "server", parent, attributes):
                 try:
                     if needed:
                         self._require(needed)
@@ -120,19 +125,21 @@ class ServiceApp(Chalice):
                 except ProblemError as problem:
                     response = problem_response(problem, request)
                 except Exception:  # noqa: BLE001  # a bug: the client learns no more than the trace id
-                    logger.exception("unhandled_error", route=request.context.get("resourcePath"))
+                    logger.exception("unhandled_error", route=route)
                     response = problem_response(ProblemError("something went wrong on our side"), request)
                 if kept and response.status_code == 200:
                     response = unless_known(response, request.headers.get("if-none-match"))
                 response.headers.update(self._common_headers() | response.headers)
+                note({"http.response.status_code": response.status_code}, failed=response.status_code >= 500)
                 logger.info(
                     "request",
                     service=self.service,
                     method=request.method,
-                    route=request.context.get("resourcePath"),
+                    route=route,
                     status=response.status_code,
                     milliseconds=round((time.perf_counter() - began) * 1000, 2),
                 )
+                metrics.tell()
                 return response
 
         return answering

@@ -13,7 +13,7 @@ from common.cache import EntityCache, Gone, look_up
 from common.config import get_settings
 from common.events import entity_of
 from common.identity import Identity, Role
-from common.observability import current_trace_id
+from common.tracing import TRACEPARENT, span, traceparent
 
 # A function that calls another speaks for itself, not for the user it is serving: it only reads.
 _CALLER = Identity(user_id=0, username="service", role=Role.VIEWER, token_id="", token_expires=0)
@@ -64,10 +64,11 @@ def _invoke_healthy(service: str, route: str, path: Mapping[str, str], query: Ma
 
 
 def _invoke(service: str, route: str, path: Mapping[str, str], query: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
-    event = request_event("GET", route, _CALLER, path=path, query=query)
     name = f"{get_settings().stack_name}-{service}"
-    answer = get_client("lambda").invoke(FunctionName=name, Payload=json.dumps(event))
-    payload = json.loads(answer["Payload"].read())
+    with span(f"invoke {name}", "client", {"faas.invoked_name": name}):
+        event = request_event("GET", route, _CALLER, path=path, query=query)
+        answer = get_client("lambda").invoke(FunctionName=name, Payload=json.dumps(event))
+        payload = json.loads(answer["Payload"].read())
     if "FunctionError" in answer:
         raise _FunctionDiedError(f"{name} failed: {payload.get('errorMessage')}")
     return int(payload["statusCode"]), json.loads(payload.get("body") or "{}")
@@ -83,12 +84,13 @@ def request_event(
     body: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """A request as API Gateway hands it to a function, from whoever may invoke functions past the gateway."""
+    told = traceparent()
     return {
         "resource": route,
         "path": route.format(**path or {}),
         "httpMethod": method,
-        "headers": {"x-trace-id": current_trace_id()},
-        "multiValueHeaders": {"x-trace-id": [current_trace_id()]},
+        "headers": {TRACEPARENT: told},
+        "multiValueHeaders": {TRACEPARENT: [told]},
         "queryStringParameters": dict(query or {}) or None,
         "multiValueQueryStringParameters": {name: [value] for name, value in (query or {}).items()} or None,
         "pathParameters": dict(path or {}) or None,

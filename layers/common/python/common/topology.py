@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-# A flat JSON object: the business fields, and beside them `event_id`, `event_type`, `occurred_at`, `trace_id`.
+# A flat JSON object: the business fields, and beside them `event_id`, `event_type`, `occurred_at`, `trace_id`; and
+# `traceparent`, where spans are told (common.tracing).
 Event = dict[str, Any]
 
 
