@@ -117,9 +117,24 @@ check: install lint ## Lint, types, import contracts, template, Dockerfiles
 	@printf '\n== Import contracts ==\n'
 	PYTHONPATH=functions:layers/common/python:localstack:. $(BIN)/lint-imports --no-logo
 	@printf '\n== Template ==\n'
-	$(BIN)/cfn-lint template.yaml
+	$(BIN)/cfn-lint template.yaml infra/aws/*.yaml
 	@printf '\n== Dockerfiles ==\n'
-	$(BIN)/hadolint infra/containers/*.Dockerfile tests/containers/bases/*.Dockerfile
+	$(BIN)/hadolint infra/containers/*.Dockerfile infra/aws/*.Dockerfile tests/containers/bases/*.Dockerfile
+
+SAM := .build/sam
+export SAM_CLI_TELEMETRY := 0
+
+.PHONY: check-aws
+check-aws: install $(STAMPS)/sam ## What SAM itself says of the template: sam validate --lint, sam build, and whether it built what make up packs
+	$(SAM)/bin/sam validate --lint --region us-east-1
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(SAM)/bin/sam build --region us-east-1
+	$(BIN)/python -m pytest tests/aws
+
+$(STAMPS)/sam: tests/aws/requirements.lock | $(STAMPS)/tools
+	@echo 'Installing SAM into $(SAM)'
+	@$(UV) venv --quiet --clear --python $(BIN)/python $(SAM)
+	@$(UV) pip sync --quiet --python $(SAM)/bin/python --require-hashes tests/aws/requirements.lock
+	@touch $@
 
 .PHONY: lint
 lint: install ## Ruff: rules and format
@@ -273,6 +288,7 @@ lock: $(STAMPS)/tools ## Resolve the nine lock files anew from their requirement
 	$(UV) $(COMPILE) infra/audit/requirements.in -o infra/audit/requirements.lock
 	$(UV) $(COMPILE) tests/bench/requirements.in -o tests/bench/requirements.lock
 	$(UV) $(COMPILE) tests/containers/requirements.in -o tests/containers/requirements.lock
+	$(UV) $(COMPILE) tests/aws/requirements.in -o tests/aws/requirements.lock
 	$(UV) $(COMPILE) --exclude-newer 2026-02-20 localstack/requirements.in -o localstack/requirements.lock
 
 .PHONY: clean

@@ -4,8 +4,6 @@ import sys
 
 from common.config import get_settings
 from common.observability import logger
-from common.topology import CONSUMERS
-from infra.bridge.child import LIVE_EVENTS
 from infra.bridge.lambda_function import lambda_client
 from infra.bridge.settings import get_bridge_settings
 from infra.bridge.supervisor import Supervisor
@@ -17,7 +15,7 @@ def main() -> int:
     logger.append_keys(process="bridge")
     settings = get_bridge_settings()
     lambda_client(settings.invoke_seconds)
-    return Supervisor(settings, (*CONSUMERS, LIVE_EVENTS) if settings.live_events else CONSUMERS).run()
+    return Supervisor(settings).run()
 
 
 if __name__ == "__main__":

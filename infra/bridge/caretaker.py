@@ -20,7 +20,7 @@ def run(heartbeats: HeartbeatSender) -> int:
     logger.append_keys(process="caretaker")
     stop = threading.Event()
     changed = threading.Event()
-    leadership = Leadership(changed.set)
+    leadership = Leadership(changed.set, settings.lease_seconds)
 
     def end(_number: int, _frame: object) -> None:
         stop.set()

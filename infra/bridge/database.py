@@ -11,6 +11,7 @@ from pymysql.connections import Connection  # noqa: TC002  # the alias below is 
 from pymysql.cursors import DictCursor
 
 from common.config import Settings, get_settings
+from common.db import database_tls
 
 Result = TypeVar("Result")
 Database: TypeAlias = "Connection[DictCursor]"
@@ -41,6 +42,7 @@ def connect(settings: Settings | None = None, *, seconds: int = 10) -> Database:
         read_timeout=seconds,
         write_timeout=seconds,
         init_command="SET innodb_lock_wait_timeout = 5",
+        ssl=database_tls(settings),
     )
     with connection.cursor() as cursor:
         # Each statement sees what was committed before it, which settling a batch relies on.

@@ -8,6 +8,9 @@ from typing import Any
 
 from common.liveness import write_states
 
+# Told each second; whoever has said nothing for so long stands still.
+_SILENCE_SECONDS = 10.0
+
 
 def publish(states: Mapping[str, Mapping[str, Any]], file: Path | None) -> None:
     """Tell the states. Redis may be away (they are told again in a second); the file then still says how it is."""
@@ -17,3 +20,15 @@ def publish(states: Mapping[str, Mapping[str, Any]], file: Path | None) -> None:
     unfinished = file.with_name(file.name + ".new")
     unfinished.write_text(json.dumps({"at": time.time(), "states": states}, indent=1))
     unfinished.replace(file)
+
+
+def role(file: Path) -> str | None:
+    """What the bridge that writes this file is: active, standby or stopped; None when it has said nothing for too long."""
+    try:
+        told = json.loads(file.read_text())
+    except FileNotFoundError:
+        return None
+    if time.time() - told["at"] > _SILENCE_SECONDS:
+        return None
+    states = told["states"]
+    return str((states.get("bridge") or states["standby"])["state"])

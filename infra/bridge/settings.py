@@ -35,6 +35,9 @@ class BridgeSettings(BaseSettings):
     stable_seconds: float = 60.0
     stop_seconds: float = 10.0
 
+    # After so long without a word from the active bridge's machine the database lets another bridge be active; whole seconds.
+    lease_seconds: int = 5
+
     # Looking for what Redis has yet to be told since it was away.
     cache_repair_seconds: float = 0.5
 

@@ -1,4 +1,7 @@
-"""The bridge's parent process: keeps one process per consumer running, while no other bridge does. It has no threads, as it forks."""
+"""The bridge's parent process: keeps one process per consumer running, while no other bridge does. It has no threads, as it forks.
+
+Live events only read, so each bridge has them told, whether or not it is the one that delivers.
+"""
 
 import gc
 import os
@@ -11,7 +14,7 @@ from typing import Any
 
 from common.observability import logger
 from common.topology import CONSUMERS
-from infra.bridge.child import CARETAKER, Child, Run, run_child
+from infra.bridge.child import CARETAKER, LIVE_EVENTS, Child, Run, run_child
 from infra.bridge.report import publish
 from infra.bridge.settings import BridgeSettings
 
@@ -23,9 +26,10 @@ _OWN_STANDSTILL_SECONDS = 2.0
 class Supervisor:
     """Runs until SIGTERM or SIGINT; SIGHUP starts again what was given up."""
 
-    def __init__(self, settings: BridgeSettings, children: Iterable[str] = CONSUMERS, run: Run = run_child) -> None:
+    def __init__(self, settings: BridgeSettings, consumers: Iterable[str] = CONSUMERS, run: Run = run_child) -> None:
         self._settings = settings
-        self._children = [Child(name, settings, run) for name in children]
+        self._consumers = [Child(name, settings, run) for name in consumers]
+        self._live_events = [Child(LIVE_EVENTS, settings, run)] if settings.live_events else []
         self._caretaker = Child(CARETAKER, settings, run)
         # What the caretaker last knew: of whether this bridge leads (None before the database has answered), and of the database.
         self._active: bool | None = None
@@ -47,27 +51,31 @@ class Supervisor:
             self._wait()
             now = time.monotonic()
             if now - looked_at > _OWN_STANDSTILL_SECONDS:
-                for child in (self._caretaker, *self._children):
+                for child in self._all:
                     child.forgive(now)
             looked_at = now
-            self._look_after(now, self._caretaker)
+            self._look_after(now, self._caretaker, *self._live_events)
             self._active = self._caretaker.said.get("active", self._active)
             self._database_error = self._caretaker.said.get("database_error", self._database_error)
             if self._caretaker.policy.state == "given_up":
                 logger.error("bridge_without_caretaker")
                 break
             if self._active:
-                self._look_after(now, *self._children)
-            elif any(child.is_alive for child in self._children):
+                self._look_after(now, *self._consumers)
+            elif any(child.is_alive for child in self._consumers):
                 # Another bridge took over while the database was away for this one.
-                self._stop_children(*self._children)
+                self._stop_children(*self._consumers)
             self._report(now)
-        self._stop_children(*self._children)
+        self._stop_children(*self._consumers, *self._live_events)
         self._report(time.monotonic())
         # Last, as it holds what keeps other bridges from delivering.
         self._stop_children(self._caretaker)
         logger.info("bridge_stopped")
         return int(not self._stopping)
+
+    @property
+    def _all(self) -> tuple[Child, ...]:
+        return (self._caretaker, *self._live_events, *self._consumers)
 
     def _look_after(self, now: float, *children: Child) -> None:
         for child in children:
@@ -81,7 +89,7 @@ class Supervisor:
     def _wait(self) -> None:
         """Until a child says something or dies, or it is time to look after them."""
         with selectors.DefaultSelector() as selector:
-            for child in (self._caretaker, *self._children):
+            for child in self._all:
                 if child.fd is not None:
                     selector.register(child.fd, selectors.EVENT_READ)
             selector.select(timeout=0.1)
@@ -102,7 +110,7 @@ class Supervisor:
 
     def _report(self, now: float) -> None:
         """Each second, and at once when a state has changed."""
-        changed = (self._active, self._stopping, *(child.policy.since for child in self._children))
+        changed = (self._active, self._stopping, *(child.policy.since for child in self._all))
         if now - self._reported_at < _REPORT_SECONDS and changed == self._reported:
             return
         self._reported_at, self._reported = now, changed
@@ -112,8 +120,9 @@ class Supervisor:
         """Per consumer its state, and the bridge's own; a standby bridge speaks for itself alone."""
         mine: dict[str, Any] = {"pid": os.getpid(), "database_error": self._database_error}
         if self._active:
-            state = "stopped" if self._stopping and not any(child.is_alive for child in self._children) else "active"
-            return {child.name: child.report() for child in self._children} | {"bridge": mine | {"state": state}}
+            children = (*self._consumers, *self._live_events)
+            state = "stopped" if self._stopping and not any(child.is_alive for child in children) else "active"
+            return {child.name: child.report() for child in children} | {"bridge": mine | {"state": state}}
         return {"standby": mine | {"state": "stopped" if self._stopping else "standby"}}
 
     def _stop(self, number: int, _frame: FrameType | None) -> None:
@@ -121,7 +130,7 @@ class Supervisor:
         self._stopping = True
 
     def _revive(self, _number: int, _frame: FrameType | None) -> None:
-        for child in self._children:
+        for child in self._all:
             if child.policy.state == "given_up":
                 logger.info("consumer_revived", consumer=child.name)
                 child.policy.revive()

@@ -13,8 +13,8 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from common.config import get_settings
 from common.observability import logger
+from common.redis_client import redis_address
 
 _PING_SECONDS = 5.0
 _SILENCE_SECONDS = 12.0
@@ -44,11 +44,8 @@ class Wakeups(threading.Thread):
                 time.sleep(delay * random.uniform(0.8, 1.2))  # noqa: S311  # jitter, not a secret
 
     def _listen(self) -> None:
-        settings = get_settings()
         client = redis.Redis(
-            host=settings.redis_host,
-            port=settings.redis_port,
-            ssl=settings.redis_tls,
+            **redis_address(),
             socket_connect_timeout=1,
             socket_timeout=5,
             retry=Retry(NoBackoff(), 0),

@@ -12,6 +12,7 @@ from rich.markup import escape
 from sqlalchemy import bindparam, text
 
 from common import deliveries
+from common.redis_client import redis_address
 from common.topology import TOPOLOGY
 from infra.cli.context import CommandFailed, errors, output
 from infra.cli.database import session_of, settings_of
@@ -59,7 +60,7 @@ def tail(
     if unknown:
         raise CommandFailed(f"There is no channel {', '.join(unknown)}. There are: {', '.join(TOPOLOGY)}")
     settings = settings_of(context)
-    client = redis.Redis(host=settings.redis_host, port=settings.redis_port, ssl=settings.redis_tls, socket_connect_timeout=2)
+    client = redis.Redis(**redis_address(settings), socket_connect_timeout=2)
     with client, client.pubsub(ignore_subscribe_messages=True) as subscription:  # type: ignore[no-untyped-call]
         subscription.subscribe(*(channel or TOPOLOGY))
         errors.print("Listening; Ctrl-C ends it.", style="dim")

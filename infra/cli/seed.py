@@ -10,6 +10,7 @@ import typer
 from redis import Redis
 
 from common.cache import lists_key
+from common.redis_client import redis_address
 from infra.api_client import Account, ApiClient, GaveUpError, RefusedError
 from infra.cli.context import CommandFailed, drawing, output, running_stack_of
 from infra.cli.database import settings_of
@@ -98,5 +99,5 @@ def _into_the_database(context: typer.Context, sizes: Sizes, random_seed: int, u
 
 def _void_lists(settings: Settings) -> None:
     """What the services keep of their lists says nothing of rows that did not come by them."""
-    with Redis(settings.redis_host, settings.redis_port, ssl=settings.redis_tls) as client:
+    with Redis(**redis_address(settings)) as client:
         client.delete(*map(lists_key, _LISTED))

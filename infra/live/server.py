@@ -19,11 +19,13 @@ from starlette.routing import Route
 from common.errors import ProblemError, UnauthorizedError, UnavailableError
 from common.tracing import new_trace_id
 from infra.bridge.metrics import exposition
+from infra.bridge.report import role
 from infra.live.feed import Feed, Position
 from infra.live.listener import Listener
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
     from starlette.requests import Request
 
@@ -33,9 +35,11 @@ if TYPE_CHECKING:
 class LiveEvents:
     """The routes over one feed."""
 
-    def __init__(self, settings: LiveSettings, feed: Feed) -> None:
+    def __init__(self, settings: LiveSettings, feed: Feed, bridge_state: Path | None = None) -> None:
+        """`bridge_state` is the file in which the bridge tells how it is."""
         self._settings = settings
         self._feed = feed
+        self._bridge_state = bridge_state
         self._gateway = httpx.AsyncClient(base_url=settings.gateway_url, timeout=10)
 
     def app(self) -> Starlette:
@@ -64,8 +68,12 @@ class LiveEvents:
         return EventSourceResponse(stream, ping=self._settings.heartbeat_seconds, send_timeout=self._settings.send_seconds, sep="\n")
 
     async def health(self, _request: Request) -> Response:
-        """How many listen."""
-        return JSONResponse({"clients": self._feed.clients})
+        """How many listen; and what the bridge is that this belongs to, where it says so in a file: 503 when it has ceased to."""
+        document: dict[str, int | str] = {"clients": self._feed.clients}
+        if self._bridge_state is None:
+            return JSONResponse(document)
+        bridge = role(self._bridge_state)
+        return JSONResponse(document | {"bridge": bridge or "silent"}, 200 if bridge else 503)
 
     async def _seconds_left(self, authorization: str) -> float:
         """How long the token is still good for. The gateway says whether it is, as it does for every other route."""

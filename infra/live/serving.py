@@ -7,6 +7,7 @@ import uvicorn
 from common.observability import logger
 from common.topology import TOPOLOGY
 from infra.bridge.heartbeat import HeartbeatSender
+from infra.bridge.settings import get_bridge_settings
 from infra.bridge.wakeups import Wakeups
 from infra.live.feed import Feed
 from infra.live.server import LiveEvents
@@ -24,7 +25,7 @@ async def serve(heartbeats: HeartbeatSender) -> int:
 
     Wakeups(list(TOPOLOGY), wake).start()
     config = uvicorn.Config(
-        LiveEvents(settings, feed).app(),
+        LiveEvents(settings, feed, get_bridge_settings().state_file).app(),
         host=settings.host,
         port=settings.port,
         timeout_graceful_shutdown=settings.stop_seconds,

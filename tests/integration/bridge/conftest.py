@@ -14,6 +14,7 @@ import pytest
 import redis as redis_client
 
 from common.topology import CONSUMERS
+from infra.bridge.report import role
 from tests.integration.bridge.outbox_table import OutboxTable
 from tests.integration.bridge.waiting import until
 
@@ -115,6 +116,9 @@ class Bridge:
         except FileNotFoundError:
             return {}
 
+    def role(self) -> str | None:
+        return role(self._state_file)
+
     def consumer(self, name: str) -> dict:
         return self.states().get(name, {})
 
@@ -149,8 +153,8 @@ def new_bridge(bridge_environment, crash_points, tmp_path):
     """Makes bridges; none outlives its test."""
     made: list[Bridge] = []
 
-    def make(name: str = "bridge") -> Bridge:
-        made.append(Bridge(tmp_path, bridge_environment | {"CRASH_POINTS": str(crash_points)}, name))
+    def make(name: str = "bridge", **environment: str) -> Bridge:
+        made.append(Bridge(tmp_path, bridge_environment | {"CRASH_POINTS": str(crash_points)} | environment, name))
         return made[-1]
 
     yield make

@@ -11,7 +11,7 @@ from sqlalchemy import text
 from common.consuming import consume
 from common.errors import UnavailableError
 from infra.bridge import consumer
-from infra.bridge.child import CARETAKER, run_child
+from infra.bridge.child import CARETAKER, LIVE_EVENTS, run_child
 from infra.bridge.invocation import Answered, Broken, Unavailable
 
 _EFFECT = text("INSERT INTO bridge_test_effects (consumer, event_id, applied_at) VALUES (:consumer, :event_id, UTC_TIMESTAMP(6))")
@@ -43,4 +43,4 @@ def function_in_process(consumer, settings):
 
 
 def run(name, heartbeats):
-    return run_child(name, heartbeats) if name == CARETAKER else consumer.run(name, heartbeats, function_in_process)
+    return run_child(name, heartbeats) if name in {CARETAKER, LIVE_EVENTS} else consumer.run(name, heartbeats, function_in_process)

@@ -3,6 +3,10 @@
 import json
 import os
 import signal
+import socket
+
+import httpx
+import psutil
 
 from tests.integration.bridge.waiting import until
 
@@ -82,16 +86,60 @@ def test_consumers_do_not_outlive_a_killed_bridge_and_the_next_one_takes_over(br
     until(lambda: outbox.effects() == [event_id])
 
 
-def test_of_two_bridges_one_delivers_and_the_other_takes_over_when_it_dies(bridge, new_bridge, outbox):
+def test_of_two_bridges_one_delivers_and_the_other_takes_over_when_it_dies_amid_events(bridge, new_bridge, outbox):
     second = new_bridge("second").start("inventory")
-    until(lambda: second.states().get("standby", {}).get("state") == "standby")
+    until(lambda: second.role() == "standby")
     assert "inventory" not in second.states()
+    before = outbox.add_many(STOCK_IN, [{}] * 200)
+    until(lambda: outbox.begun() > 0, what="an event under way")
     bridge.process.kill()
     bridge.process.wait()
+    after = outbox.add_many(STOCK_IN, [{}] * 200)
     second.wait_until_running()
-    event_id = outbox.add(STOCK_IN)
+    assert second.role() == "active"
     until(lambda: outbox.undelivered() == 0)
-    assert outbox.effects() == [event_id]
+    assert sorted(outbox.effects()) == sorted(before + after)
+
+
+def test_bridge_that_stands_still_loses_its_lease_and_finds_that_out_when_it_goes_on(new_bridge, outbox):
+    """As when its machine vanishes: its connections stay open, and nothing more comes of them."""
+    first = new_bridge("first").start("inventory", lease_seconds="2").wait_until_running()
+    second = new_bridge("second").start("inventory", lease_seconds="2")
+    until(lambda: second.role() == "standby")
+    frozen = [first.process.pid, *(child.pid for child in psutil.Process(first.process.pid).children(recursive=True))]
+    for pid in frozen:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        missed = outbox.add_many(STOCK_IN, [{}] * 20)
+        until(lambda: outbox.undelivered() == 0)
+        assert second.role() == "active"
+    finally:
+        for pid in frozen:
+            os.kill(pid, signal.SIGCONT)
+    until(lambda: first.role() == "standby")
+    assert second.role() == "active"
+    later = outbox.add_many(STOCK_IN, [{}] * 20)
+    until(lambda: outbox.undelivered() == 0)
+    assert sorted(outbox.effects()) == sorted(missed + later)
+
+
+def test_live_events_are_told_by_the_standby_bridge_too_which_says_what_it_is(bridge, new_bridge):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    live = {"LIVE_PORT": str(port), "LIVE_GATEWAY_URL": "http://127.0.0.1:1"}
+    new_bridge("second", **live).start("inventory", live_events="true")
+
+    def health():
+        try:
+            return httpx.get(f"http://127.0.0.1:{port}/health").json()
+        except httpx.HTTPError:
+            return None
+
+    until(lambda: health() == {"clients": 0, "bridge": "standby"})
+    bridge.process.kill()
+    bridge.process.wait()
+    until(lambda: health() == {"clients": 0, "bridge": "active"})
 
 
 def _is_running(pid: int) -> bool:

@@ -11,6 +11,7 @@ import pytest
 from common.config import Settings
 from common.services import Directory
 from common.topology import CONSUMERS, TOPOLOGY, consumer_function
+from infra.deploy.packaging import files_of, sources
 from infra.deploy.template import load
 from system.service import PLURALS
 from tests.gateway import SERVICES
@@ -108,8 +109,9 @@ def test_every_setting_is_given_to_every_function():
             if field.is_required():
                 assert name.upper() in given | set(function["Environment"]["Variables"]), name
     of_some = {variable for p in FUNCTIONS.values() for variable in p.get("Environment", {}).get("Variables", {})}
-    # Powertools reads its own; everything else is a setting, and every setting but those that Lambda and tests give is here.
-    from_elsewhere = {"AWS_LAMBDA_FUNCTION_NAME", "CRASH_POINTS"}
+    # Powertools reads its own; everything else is a setting, and every setting but those that others give is here.
+    # Lambda, tests, and the bridge's image.
+    from_elsewhere = {"AWS_LAMBDA_FUNCTION_NAME", "CRASH_POINTS", "DATABASE_CA_FILE"}
     settings = {name.upper() for name in Settings.model_fields}
     assert {v for v in given | of_some if not v.startswith(("POWERTOOLS_", "OTEL_"))} == settings - from_elsewhere
 
@@ -156,7 +158,7 @@ def test_consumers_and_authorizer_invoke_nobody(name):
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_archive_holds_the_functions_own_package_only(name, tmp_path):
+def test_archive_holds_the_functions_own_package_only_as_that_of_make_up(name, tmp_path):
     done = subprocess.run(
         ["make", f"build-{name}"],
         cwd=PROJECT / "functions",
@@ -166,9 +168,10 @@ def test_archive_holds_the_functions_own_package_only(name, tmp_path):
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    package = package_of(FUNCTIONS[name])
     built = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
-    assert built == {f"{package}/{path.name}" for kind in ("*.py", "*.json") for path in (PROJECT / "functions" / package).glob(kind)}
+    packed = {file for file, _ in files_of(sources(TEMPLATE, PROJECT)[name])}
+    assert built == packed
+    assert {Path(file).parent.name for file in built} == {package_of(FUNCTIONS[name])}
 
 
 def test_health_of_the_whole_asks_every_service_by_its_own_route():

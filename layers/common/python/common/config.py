@@ -4,7 +4,7 @@ from functools import cache
 from ipaddress import ip_address
 from pathlib import Path
 
-from pydantic import SecretStr, ValidationError, model_validator
+from pydantic import SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -23,10 +23,16 @@ class Settings(BaseSettings):
     database_name: str
     database_user: str
     database_password: SecretStr
+    # Whether to speak by TLS alone, and to believe it only by a certificate for its name.
+    database_tls: bool = False
+    # Who signs that certificate, in PEM, where it is nobody the machine believes anyway: RDS itself, unlike RDS Proxy.
+    database_ca_file: Path | None = None
 
     redis_host: str
     redis_port: int = 6379
     redis_tls: bool = False
+    redis_user: str | None = None
+    redis_password: SecretStr | None = None
 
     jwt_secret_id: str = ""
     allowed_origins: str = ""
@@ -41,6 +47,12 @@ class Settings(BaseSettings):
         if self.crash_points is not None and not _is_loopback(self.database_host):
             raise ValueError("CRASH_POINTS are for tests, which have their database on their own machine")
         return self
+
+    @field_validator("redis_user", "redis_password", mode="before")
+    @classmethod
+    def _empty_is_none(cls, value: object) -> object:
+        """A template can give a variable no value, but not leave it out."""
+        return value or None
 
     @property
     def origins(self) -> frozenset[str]:

@@ -1,5 +1,6 @@
 """The database: one engine per process, one commit per request, and what is to happen after that commit."""
 
+import ssl
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -82,13 +83,19 @@ def database_url(settings: Settings | None = None) -> URL:
     )
 
 
+def database_tls(settings: Settings | None = None) -> ssl.SSLContext | None:
+    """How the database is believed; None where TLS is not asked for."""
+    settings = settings or get_settings()
+    return ssl.create_default_context(cafile=settings.database_ca_file) if settings.database_tls else None
+
+
 @cache
 def get_engine() -> Engine:
     """The process's engine: an execution environment serves one request at a time, so one connection and one to spare."""
-    return engine_of(database_url())
+    return engine_of(database_url(), database_tls())
 
 
-def engine_of(url: URL) -> Engine:
+def engine_of(url: URL, tls: ssl.SSLContext | None = None) -> Engine:
     """An engine that asks the server nothing that it need not be asked: each round trip is one more wait of a request."""
     engine = create_engine(
         url,
@@ -97,7 +104,7 @@ def engine_of(url: URL) -> Engine:
         # Whoever takes a connection commits or rolls back before giving it back: see `transaction`.
         pool_reset_on_return=None,
         isolation_level="READ COMMITTED",
-        connect_args={"connect_timeout": 3, "read_timeout": 10, "write_timeout": 10, "init_command": _INIT},
+        connect_args={"connect_timeout": 3, "read_timeout": 10, "write_timeout": 10, "init_command": _INIT, "ssl": tls},
     )
     event.listen(engine, "checkin", _note_use)
     event.listen(engine, "checkout", _ask_if_alive)

@@ -10,7 +10,7 @@ from redis.backoff import NoBackoff
 from redis.client import Pipeline
 from redis.retry import Retry
 
-from common.config import get_settings
+from common.config import Settings, get_settings
 from common.observability import logger
 from common.tracing import span, spans
 
@@ -43,15 +43,25 @@ class _TracedPipeline(Pipeline):
             return list(super().execute(raise_on_error))
 
 
+def redis_address(settings: Settings | None = None) -> dict[str, Any]:
+    """Where Redis is and how it knows us, as redis-py takes it. With TLS its certificate must be for its name."""
+    settings = settings or get_settings()
+    password = settings.redis_password
+    return {
+        "host": settings.redis_host,
+        "port": settings.redis_port,
+        "ssl": settings.redis_tls,
+        "username": settings.redis_user,
+        "password": password.get_secret_value() if password else None,
+    }
+
+
 @cache
 def get_redis() -> "redis.Redis":
     """The process's client, made lazily; it fails fast, as every caller has something else to do."""
-    settings = get_settings()
     client = _TracedRedis if spans else redis.Redis
     return client(
-        host=settings.redis_host,
-        port=settings.redis_port,
-        ssl=settings.redis_tls,
+        **redis_address(),
         decode_responses=True,
         socket_connect_timeout=0.2,
         socket_timeout=0.25,

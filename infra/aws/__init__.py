@@ -1,0 +1,1 @@
+"""The system on AWS: what stands beside template.yaml (docs/aws.md)."""
