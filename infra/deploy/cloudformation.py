@@ -38,8 +38,8 @@ class CloudFormation:
                 return None
             raise
 
-    def deploy(self, template: str, parameters: Mapping[str, str]) -> bool:
-        """Create or update the stack; False when nothing had to change."""
+    def deploy(self, template_url: str, parameters: Mapping[str, str]) -> bool:
+        """Create or update the stack of a template that lies in S3; False when nothing had to change."""
         status = self.status()
         if status in STARTS_ANEW or (status or "").endswith("_FAILED"):
             self._say(f"removing a stack left in {status}")
@@ -51,7 +51,7 @@ class CloudFormation:
             StackName=self._name,
             ChangeSetName=change_set,
             ChangeSetType=kind,
-            TemplateBody=template,
+            TemplateURL=template_url,
             Capabilities=CAPABILITIES,
             Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
         )

@@ -5,8 +5,10 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
+import secrets
 import sys
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -22,7 +24,7 @@ from infra.deploy.secrets import KeptSecrets
 from infra.deploy.warmup import warm_up, warm_up_consumers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from infra.stack import Stack
 
@@ -141,19 +143,30 @@ def _deploy_template(stack: Stack, wanted: template.Template, say: Callable[[str
         say("nothing has changed since the last deployment")
         return
     kept = KeptSecrets(stack.secrets_dir)
-    body = json.dumps(template.with_secrets(wanted, kept.values(wanted)))
     updates = formation.status() is not None
-    try:
-        formation.deploy(body, parameters)
-    except (DeploymentFailed, ClientError) as error:
-        if not updates:
-            raise
-        # LocalStack cannot update every kind of resource. The stack holds no data, so it can be made anew.
-        say(f"the update failed ({str(error).splitlines()[0]}): creating the stack anew")
-        formation.delete()
-        formation.deploy(body, parameters)
+    with in_s3(s3, json.dumps(template.with_secrets(wanted, kept.values(wanted)))) as url:
+        try:
+            formation.deploy(url, parameters)
+        except (DeploymentFailed, ClientError) as error:
+            if not updates:
+                raise
+            # LocalStack cannot update every kind of resource. The stack holds no data, so it can be made anew.
+            say(f"the update failed ({str(error).splitlines()[0]}): creating the stack anew")
+            formation.delete()
+            formation.deploy(url, parameters)
     kept.keep(wanted, formation.resources(), client_of(stack, "secretsmanager"))
     s3.put_object(Bucket=BUCKET, Key=RECORD, Body=json.dumps({"digest": digest}).encode())
+
+
+@contextmanager
+def in_s3(s3: Any, body: str) -> Iterator[str]:
+    """The URL of a template while it is deployed, as a request has room for 51,200 bytes only: it may hold secrets, so it does not stay."""
+    key = f"template-{secrets.token_hex(8)}.json"
+    s3.put_object(Bucket=BUCKET, Key=key, Body=body.encode())
+    try:
+        yield f"https://s3.amazonaws.com/{BUCKET}/{key}"
+    finally:
+        s3.delete_object(Bucket=BUCKET, Key=key)
 
 
 def _recorded(s3: Any) -> str | None:

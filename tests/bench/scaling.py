@@ -57,7 +57,8 @@ COSTS = Costs()
 OUTBOX_ROWS = 2
 """Of an order: that it took stock, and what was decided."""
 KNOBS = BridgeSettings()
-FORGOTTEN_PER_SECOND = housekeeping._CHUNK * housekeeping._CHUNKS_AT_ONCE / KNOBS.housekeeping_seconds
+FORGOTTEN_PER_SECOND = housekeeping._CHUNK / (2 * housekeeping._PAUSE_SECONDS)
+"""ASSUMED: deleting some takes as long as the pause before the next."""
 ROW_BYTES = 600
 """ASSUMED: a row of the outbox and one of processed_events, with their indexes."""
 API_PER_SECOND = 2_000

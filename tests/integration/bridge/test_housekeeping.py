@@ -3,6 +3,7 @@
 import threading
 
 from common.config import get_settings
+from infra.bridge import housekeeping
 from infra.bridge.housekeeping import clean_up
 from infra.bridge.settings import BridgeSettings
 
@@ -34,4 +35,16 @@ def test_old_delivered_events_go_and_undelivered_dead_and_recent_ones_stay(outbo
     assert {row[0] for row in outbox.execute("SELECT event_id FROM outbox")} == {dead, undelivered, recent}
     assert {row[0] for row in outbox.execute("SELECT event_id FROM processed_events")} == {dead, undelivered, recent}
     outbox.execute("DELETE FROM idempotency_keys WHERE scope = 'test'")
+    get_settings.cache_clear()
+
+
+def test_however_many_are_old_they_all_go(outbox, mariadb, redis_server, monkeypatch):
+    for name, value in (mariadb | {"REDIS_HOST": "127.0.0.1"}).items():
+        monkeypatch.setenv(name, value)
+    get_settings.cache_clear()
+    monkeypatch.setattr(housekeeping, "_CHUNK", 5)
+    monkeypatch.setattr(housekeeping, "_PAUSE_SECONDS", 0)
+    outbox.add_many(STOCK_IN, [{}] * 1013, publish=False)
+    outbox.execute("UPDATE outbox SET delivered_at = UTC_TIMESTAMP(6) - INTERVAL 8 DAY")
+    assert clean_up(BridgeSettings(), threading.Event())[0] == 1013
     get_settings.cache_clear()

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from infra.deploy.cloudformation import CloudFormation
-from infra.deploy.deployment import client_of
+from infra.deploy.deployment import BUCKET, client_of, in_s3
 from infra.deploy.template import load
 from infra.stack import Ports, Stack
 from infra.stack.foreground import running
@@ -26,7 +26,10 @@ def stack(tmp_path_factory):
 def deployed(stack, name, parameters):
     """The resources' physical ids, by logical id."""
     formation = CloudFormation(client_of(stack, "cloudformation"), name, print)
-    formation.deploy(json.dumps(load(TEMPLATES / f"{name}.yaml")), parameters)
+    s3 = client_of(stack, "s3")
+    s3.create_bucket(Bucket=BUCKET)
+    with in_s3(s3, json.dumps(load(TEMPLATES / f"{name}.yaml"))) as url:
+        formation.deploy(url, parameters)
     return formation.resources()
 
 
