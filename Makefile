@@ -134,12 +134,16 @@ bench: install $(STAMPS)/bench ## Measure side by side with other ways to run th
 	@$(WITH_NODE) $(BIN)/python -m tests.bench $(BENCH_OPTIONS)
 
 # What is measured against, in environments of its own.
-$(STAMPS)/bench: tests/bench/requirements.lock $(wildcard tests/bench/serverless_offline/*) $(STAMPS)/node | $(STAMPS)/tools
-	@PYTHON=$(PYTHON) infra/stack/require-debian.sh wrk=wrk
-	@echo 'Installing what make bench measures against into $(BENCH)'
-	@rm -rf $(BENCH) && mkdir -p $(BENCH)
-	@$(UV) venv --quiet --python $(BIN)/python $(BENCH)/venv
+$(STAMPS)/bench-python: tests/bench/requirements.lock | $(STAMPS)/tools
+	@echo 'Installing what make bench measures against into $(BENCH)/venv'
+	@$(UV) venv --quiet --clear --python $(BIN)/python $(BENCH)/venv
 	@$(UV) pip sync --quiet --python $(BENCH)/venv/bin/python --require-hashes tests/bench/requirements.lock
+	@touch $@
+
+$(STAMPS)/bench: $(STAMPS)/bench-python $(wildcard tests/bench/serverless_offline/*) $(STAMPS)/node
+	@PYTHON=$(PYTHON) infra/stack/require-debian.sh wrk=wrk
+	@echo 'Installing serverless-offline into $(BENCH)'
+	@rm -rf $(BENCH)/serverless_offline
 	@cp -r tests/bench/serverless_offline $(BENCH)/
 	@cd $(BENCH)/serverless_offline && PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --no-audit --no-fund --silent
 	@touch $@
@@ -256,6 +260,10 @@ $(STAMPS)/audit: infra/audit/requirements.lock | $(STAMPS)/tools
 	@$(UV) venv --quiet --python $(BIN)/python $(AUDIT)
 	@$(UV) pip sync --quiet --python $(AUDIT)/bin/python --require-hashes infra/audit/requirements.lock
 	@touch $@
+
+.PHONY: dependencies
+dependencies: install $(STAMPS)/page-tools $(STAMPS)/audit $(STAMPS)/bench-python $(STAMPS)/containers ## All that is locked: where, newest version, licence; DEPENDENCIES_OPTIONS=--json
+	@$(WITH_NODE) $(BIN)/python -m infra.dependencies $(DEPENDENCIES_OPTIONS)
 
 .PHONY: plugin-wheel
 plugin-wheel: $(STAMPS)/localstack ## The LocalStack plugin as a wheel, for any SAM project: .build/plugin
