@@ -70,8 +70,8 @@ test-parts: install page
 	@$(MAKE) --no-print-directory check
 	@printf '\n== Unit tests ==\n'
 	@$(BIN)/python -m pytest tests/unit
-	@printf '\n== Page: lint, types, unit tests ==\n'
-	@cd frontend && $(WITH_NODE) npm run --silent check && $(WITH_NODE) npm run --silent test
+	@printf '\n== Page: unit tests ==\n'
+	@cd frontend && $(WITH_NODE) npm run --silent test
 	@printf '\n== LocalStack plugin tests ==\n'
 	@$(LOCALSTACK)/bin/python -m pytest localstack/tests
 	@printf '\n== Integration tests (MariaDB, Redis) ==\n'
@@ -109,8 +109,18 @@ test-alerts: install ## Cause every alert for real, before a Prometheus of its o
 	@PYTHON=$(PYTHON) infra/stack/require-debian.sh prometheus=prometheus
 	$(BIN)/python -m pytest --timeout 900 tests/alerts
 
+# The page's checks beside the others, unless whoever calls has said already how many jobs there may be.
 .PHONY: check
-check: install lint ## Lint, types, import contracts, template, Dockerfiles
+check: install $(STAMPS)/page-tools ## Lint, types, import contracts, template, Dockerfiles; the page's lint and types
+	@$(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,--jobs=2 --output-sync=target) check-python check-page
+
+.PHONY: check-page
+check-page:
+	@printf '\n== Page: lint, types ==\n'
+	@cd frontend && $(WITH_NODE) npm run --silent check
+
+.PHONY: check-python
+check-python: lint
 	@printf '\n== Types ==\n'
 	$(BIN)/mypy $(TYPED)
 	$(BIN)/mypy --config-file localstack/pyproject.toml localstack/lambda_environments localstack/localstack_process_runtime
