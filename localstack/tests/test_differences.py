@@ -64,7 +64,7 @@ def test_a_container_image_is_a_failed_function_which_cannot_be_invoked(localsta
     client = localstack.client("lambda")
     image = "000000000000.dkr.ecr.us-east-1.amazonaws.com/function:latest"
     client.create_function(FunctionName="image", PackageType="Image", Code={"ImageUri": image}, Role=ROLE)
-    eventually(lambda: client.get_function_configuration(FunctionName="image")["State"] == "Failed", "it has failed")
+    eventually(lambda: client.get_function_configuration(FunctionName="image")["State"] == "Failed", "it has failed", 30)
     assert "container image" in client.get_function_configuration(FunctionName="image")["StateReason"]
     assert "currently in the following state: Failed" in _refused(client.invoke, FunctionName="image")
 
@@ -114,9 +114,9 @@ def test_provisioned_concurrency_and_snapstart_are_accepted_and_start_nothing(lo
     client = localstack.client("lambda")
     localstack.create_function("provisioned", HERE, Runtime="python3.13", SnapStart={"ApplyOn": "PublishedVersions"})
     version = {"FunctionName": "provisioned", "Qualifier": client.publish_version(FunctionName="provisioned")["Version"]}
-    eventually(lambda: client.get_function_configuration(**version)["State"] == "Active", "the version is active")
+    eventually(lambda: client.get_function_configuration(**version)["State"] == "Active", "the version is active", 30)
     client.put_provisioned_concurrency_config(**version, ProvisionedConcurrentExecutions=2)
-    eventually(lambda: client.get_provisioned_concurrency_config(**version)["Status"] == "READY", "it is said to be ready")
+    eventually(lambda: client.get_provisioned_concurrency_config(**version)["Status"] == "READY", "it is said to be ready", 30)
     assert localstack.environments("provisioned") == []
     assert localstack.invoke("provisioned", {}, Qualifier="1")[0]["initialization"] == "on-demand"
 

@@ -291,7 +291,7 @@ def test_an_alias_gives_its_weighted_version_its_share(localstack: LocalStack):
     client.publish_version(FunctionName="weighted")
     for version in ("1", "2"):
         of_version = {"FunctionName": "weighted", "Qualifier": version}
-        eventually(lambda: client.get_function_configuration(**of_version)["State"] == "Active", "it is active")  # noqa: B023
+        eventually(lambda: client.get_function_configuration(**of_version)["State"] == "Active", "it is active", 30)  # noqa: B023
     client.create_alias(FunctionName="weighted", Name="live", FunctionVersion="1", RoutingConfig={"AdditionalVersionWeights": {"2": 0.5}})
     seen = set()
 
@@ -349,7 +349,7 @@ def test_a_functions_logs_are_json_in_a_group_of_its_choice_if_it_asks_for_that(
     code = "import logging\ndef handler(event, context):\n    logging.getLogger().error('said')"
     localstack.create_function("in-json", code, LoggingConfig={"LogFormat": "JSON", "LogGroup": "/a/group"})
     localstack.invoke("in-json")
-    line = eventually(lambda: [each for each in _lines(localstack, "/a/group") if "said" in each], "the line is there")[0]
+    line = eventually(lambda: [each for each in _lines(localstack, "/a/group") if "said" in each], "the line is there", 30)[0]
     assert (json.loads(line)["message"], json.loads(line)["level"]) == ("said", "ERROR")
 
 
