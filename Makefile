@@ -70,8 +70,8 @@ test-parts: install page
 	@$(MAKE) --no-print-directory check
 	@printf '\n== Unit tests ==\n'
 	@$(BIN)/python -m pytest tests/unit
-	@printf '\n== Page: lint, types, unit tests ==\n'
-	@cd frontend && $(WITH_NODE) npm run --silent check && $(WITH_NODE) npm run --silent test
+	@printf '\n== Page: unit tests ==\n'
+	@cd frontend && $(WITH_NODE) npm run --silent test
 	@printf '\n== LocalStack plugin tests ==\n'
 	@$(LOCALSTACK)/bin/python -m pytest localstack/tests
 	@printf '\n== Integration tests (MariaDB, Redis) ==\n'
@@ -109,8 +109,18 @@ test-alerts: install ## Cause every alert for real, before a Prometheus of its o
 	@PYTHON=$(PYTHON) infra/stack/require-debian.sh prometheus=prometheus
 	$(BIN)/python -m pytest --timeout 900 tests/alerts
 
+# The page's checks beside the others, unless whoever calls has said already how many jobs there may be.
 .PHONY: check
-check: install lint ## Lint, types, import contracts, template, Dockerfiles
+check: install $(STAMPS)/page-tools ## Lint, types, import contracts, template, Dockerfiles; the page's lint and types
+	@$(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,--jobs=2 --output-sync=target) check-python check-page
+
+.PHONY: check-page
+check-page:
+	@printf '\n== Page: lint, types ==\n'
+	@cd frontend && $(WITH_NODE) npm run --silent check
+
+.PHONY: check-python
+check-python: lint
 	@printf '\n== Types ==\n'
 	$(BIN)/mypy $(TYPED)
 	$(BIN)/mypy --config-file localstack/pyproject.toml localstack/lambda_environments localstack/localstack_process_runtime
@@ -149,12 +159,16 @@ bench: install $(STAMPS)/bench ## Measure side by side with other ways to run th
 	@$(WITH_NODE) $(BIN)/python -m tests.bench $(BENCH_OPTIONS)
 
 # What is measured against, in environments of its own.
-$(STAMPS)/bench: tests/bench/requirements.lock $(wildcard tests/bench/serverless_offline/*) $(STAMPS)/node | $(STAMPS)/tools
-	@PYTHON=$(PYTHON) infra/stack/require-debian.sh wrk=wrk
-	@echo 'Installing what make bench measures against into $(BENCH)'
-	@rm -rf $(BENCH) && mkdir -p $(BENCH)
-	@$(UV) venv --quiet --python $(BIN)/python $(BENCH)/venv
+$(STAMPS)/bench-python: tests/bench/requirements.lock | $(STAMPS)/tools
+	@echo 'Installing what make bench measures against into $(BENCH)/venv'
+	@$(UV) venv --quiet --clear --python $(BIN)/python $(BENCH)/venv
 	@$(UV) pip sync --quiet --python $(BENCH)/venv/bin/python --require-hashes tests/bench/requirements.lock
+	@touch $@
+
+$(STAMPS)/bench: $(STAMPS)/bench-python $(wildcard tests/bench/serverless_offline/*) $(STAMPS)/node
+	@PYTHON=$(PYTHON) infra/stack/require-debian.sh wrk=wrk
+	@echo 'Installing serverless-offline into $(BENCH)'
+	@rm -rf $(BENCH)/serverless_offline
 	@cp -r tests/bench/serverless_offline $(BENCH)/
 	@cd $(BENCH)/serverless_offline && PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --no-audit --no-fund --silent
 	@touch $@
@@ -273,6 +287,10 @@ $(STAMPS)/audit: infra/audit/requirements.lock | $(STAMPS)/tools
 	@$(UV) venv --quiet --python $(BIN)/python $(AUDIT)
 	@$(UV) pip sync --quiet --python $(AUDIT)/bin/python --require-hashes infra/audit/requirements.lock
 	@touch $@
+
+.PHONY: dependencies
+dependencies: install $(STAMPS)/page-tools $(STAMPS)/audit $(STAMPS)/bench-python $(STAMPS)/containers $(STAMPS)/sam ## All that is locked: where, newest version, licence; DEPENDENCIES_OPTIONS=--json
+	@$(WITH_NODE) $(BIN)/python -m infra.dependencies $(DEPENDENCIES_OPTIONS)
 
 .PHONY: plugin-wheel
 plugin-wheel: $(STAMPS)/localstack ## The LocalStack plugin as a wheel, for any SAM project: .build/plugin

@@ -14,23 +14,13 @@ from rich.console import Console
 from rich.table import Table
 
 from infra.audit.reports import Report, of_npm, of_pip_audit
+from infra.dependencies.locked import PYTHON_LOCKS
 from infra.stack.instance import PROJECT_DIR
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-LOCKS = (
-    "requirements.lock",
-    "layers/dependencies/requirements.lock",
-    "layers/tracing/requirements.lock",
-    "infra/requirements.lock",
-    "infra/page/requirements.lock",
-    "infra/audit/requirements.lock",
-    "localstack/requirements.lock",
-    "tests/bench/requirements.lock",
-    "tests/containers/requirements.lock",
-)
 FRONTEND = "frontend"
 # In this order, until one knows all of a file's packages: an index that stands in for PyPI may have packages and no advisories.
 SERVICES = ("pypi", "osv")
@@ -40,7 +30,7 @@ _SHOWN = 1
 def main(pip_audit: str) -> int:
     """Ask, tell, and say how it went."""
     console = Console(width=None if sys.stdout.isatty() else 150)
-    reports = [_of_lock(pip_audit, lock) for lock in LOCKS]
+    reports = [_of_lock(pip_audit, lock) for lock in PYTHON_LOCKS]
     ran = subprocess.run(
         ["npm", "audit", "--omit=dev", "--json"], cwd=PROJECT_DIR / FRONTEND, capture_output=True, text=True, check=False, env=os.environ
     )

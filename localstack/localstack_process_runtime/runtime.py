@@ -59,8 +59,10 @@ class ProcessRuntime:
         self.hot_reload = HotReload(self.pool, settings.directory.absolute() / "hot")
 
     def specify(self, version: FunctionVersion, identity: str) -> FunctionSpec:
-        """Unpack the version's code and layers and describe how to run it."""
+        """Unpack the version's code and layers and describe how to run it. Raises ValueError where it is none that can be run."""
         config, id_ = version.config, version.id
+        if config.code is None:
+            raise ValueError("it is a container image, and functions run here from archives only")
         environment = _environment(version)
         layers = {self.code_store.unpacked(layer.code): layer.layer_arn for layer in config.layers}
         spec = FunctionSpec(

@@ -280,3 +280,82 @@ def test_a_handler_that_is_not_there_is_an_init_error(localstack: LocalStack):
     answer, response = localstack.invoke("handlerless")
     assert response["FunctionError"] == "Unhandled"
     assert answer["errorType"] == "Runtime.HandlerNotFound"
+
+
+def test_an_alias_gives_its_weighted_version_its_share(localstack: LocalStack):
+    client = localstack.client("lambda")
+    localstack.create_function("weighted", "handler = lambda event, context: 'one'")
+    client.publish_version(FunctionName="weighted")
+    client.update_function_code(FunctionName="weighted", ZipFile=archive({"app.py": "handler = lambda event, context: 'two'"}))
+    localstack.wait_active("weighted")
+    client.publish_version(FunctionName="weighted")
+    for version in ("1", "2"):
+        of_version = {"FunctionName": "weighted", "Qualifier": version}
+        eventually(lambda: client.get_function_configuration(**of_version)["State"] == "Active", "it is active", 30)  # noqa: B023
+    client.create_alias(FunctionName="weighted", Name="live", FunctionVersion="1", RoutingConfig={"AdditionalVersionWeights": {"2": 0.5}})
+    seen = set()
+
+    def both() -> bool:
+        answer, response = localstack.invoke("weighted", Qualifier="live")
+        seen.add((answer, response["ExecutedVersion"]))
+        return len(seen) == 2
+
+    eventually(both, "both versions have answered", 30)
+    assert seen == {("one", "1"), ("two", "2")}
+
+
+def test_an_event_that_fails_for_good_goes_to_the_dead_letter_queue_and_the_destination(localstack: LocalStack):
+    queues = localstack.client("sqs")
+    urls = [queues.create_queue(QueueName=name)["QueueUrl"] for name in ("dead-letters", "failures")]
+    dead, failed = ({"QueueUrl": url} for url in urls)
+    arn = "arn:aws:sqs:us-east-1:000000000000:{}".format
+    localstack.create_function("doomed", ECHO, DeadLetterConfig={"TargetArn": arn("dead-letters")})
+    localstack.client("lambda").put_function_event_invoke_config(
+        FunctionName="doomed", MaximumRetryAttempts=0, DestinationConfig={"OnFailure": {"Destination": arn("failures")}}
+    )
+    localstack.invoke("doomed", {"do": "raise"}, InvocationType="Event")
+
+    def message(queue: dict[str, str]) -> dict[str, object]:
+        found = eventually(lambda: queues.receive_message(**queue, WaitTimeSeconds=1).get("Messages"), "a message is there", 30)
+        return json.loads(found[0]["Body"])
+
+    assert message(dead) == {"do": "raise"}
+    failure = message(failed)
+    assert (failure["requestPayload"], failure["responsePayload"]["errorType"]) == ({"do": "raise"}, "ValueError")
+    assert failure["requestContext"]["condition"] == "RetriesExhausted"
+    assert localstack.invocations("doomed") == 1
+
+
+def test_messages_of_a_queue_are_a_functions_events(localstack: LocalStack):
+    queues = localstack.client("sqs")
+    queue = queues.create_queue(QueueName="source")["QueueUrl"]
+    localstack.create_function("polled", "handler = lambda event, context: print('got', [each['body'] for each in event['Records']])")
+    localstack.client("lambda").create_event_source_mapping(
+        FunctionName="polled", EventSourceArn="arn:aws:sqs:us-east-1:000000000000:source", BatchSize=1
+    )
+    queues.send_message(QueueUrl=queue, MessageBody="hello")
+    eventually(lambda: "got ['hello']\n" in _lines(localstack, "/aws/lambda/polled"), "it was invoked with the message", 30)
+
+
+def test_a_function_url_answers(localstack: LocalStack):
+    code = "handler = lambda event, context: {'statusCode': 202, 'body': event['rawPath'] + '?' + event['rawQueryString']}"
+    localstack.create_function("with-url", code)
+    url = localstack.client("lambda").create_function_url_config(FunctionName="with-url", AuthType="NONE")["FunctionUrl"]
+    answer = localstack.request("GET", "/there?a=1", port=localstack.port, Host=url.split("/")[2])
+    assert (answer.status, answer.body) == (202, b"/there?a=1")
+
+
+def test_a_functions_logs_are_json_in_a_group_of_its_choice_if_it_asks_for_that(localstack: LocalStack):
+    code = "import logging\ndef handler(event, context):\n    logging.getLogger().error('said')"
+    localstack.create_function("in-json", code, LoggingConfig={"LogFormat": "JSON", "LogGroup": "/a/group"})
+    localstack.invoke("in-json")
+    line = eventually(lambda: [each for each in _lines(localstack, "/a/group") if "said" in each], "the line is there", 30)[0]
+    assert (json.loads(line)["message"], json.loads(line)["level"]) == ("said", "ERROR")
+
+
+def _lines(localstack: LocalStack, group: str) -> list[str]:
+    logs = localstack.client("logs")
+    try:
+        return [each["message"] for each in logs.filter_log_events(logGroupName=group)["events"]]
+    except logs.exceptions.ResourceNotFoundException:
+        return []

@@ -4,8 +4,9 @@ import json
 
 import pytest
 
-from infra.audit.__main__ import LOCKS, exit_code, tables
+from infra.audit.__main__ import exit_code, tables
 from infra.audit.reports import Report, of_npm, of_pip_audit
+from infra.dependencies.locked import PYTHON_LOCKS
 from infra.stack.instance import PROJECT_DIR
 
 _SOUND = {"name": "sound", "version": "1", "vulns": []}
@@ -66,4 +67,4 @@ def test_npms_advisories_are_told_once():
 def test_every_lock_file_of_the_project_is_asked_about():
     skipped = {".venv", "node_modules", ".build", ".git"}
     found = {path for path in PROJECT_DIR.rglob("requirements.lock") if not skipped & set(path.parts)}
-    assert {path.relative_to(PROJECT_DIR).as_posix() for path in found} == set(LOCKS)
+    assert {path.relative_to(PROJECT_DIR).as_posix() for path in found} == set(PYTHON_LOCKS)

@@ -11,6 +11,7 @@ import pytest
 from common.config import Settings
 from common.services import Directory
 from common.topology import CONSUMERS, TOPOLOGY, consumer_function
+from infra.deploy import warmup
 from infra.deploy.packaging import files_of, sources
 from infra.deploy.template import load
 from system.service import PLURALS
@@ -176,6 +177,10 @@ def test_archive_holds_the_functions_own_package_only_as_that_of_make_up(name, t
 
 def test_health_of_the_whole_asks_every_service_by_its_own_route():
     assert {service: plural for plural, service in SERVICES.items()} == PLURALS
+
+
+def test_a_deployment_warms_every_service_up():
+    assert set(warmup.PLURALS) == set(SERVICES)
 
 
 def test_routes_answer_before_the_gateway_gives_up():
