@@ -20,6 +20,7 @@ from infra.accounts.provisioning import provision
 from infra.database import connected
 from infra.deploy import packaging, template
 from infra.deploy.cloudformation import CloudFormation, DeploymentFailed
+from infra.deploy.conditions import decided
 from infra.deploy.secrets import KeptSecrets
 from infra.deploy.warmup import warm_up, warm_up_consumers
 
@@ -47,6 +48,7 @@ def deploy(stack: Stack, say: Callable[[str], None]) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX)
         began = time.monotonic()
         described = template.load(stack.project_dir / "template.yaml")
+        described = decided(described, parameters_of(stack, described))
         archives = _upload(stack, described, say)
         _provision_accounts(stack, say)
         _deploy_template(stack, template.with_archives(described, archives), say)

@@ -41,7 +41,7 @@ class SandboxRules:
         if spec.bytecode_dir:
             own.add(spec.bytecode_dir)
         if spec.debugger:
-            own.add(spec.debugger.path)
+            own |= {spec.debugger.path, *(each.resolve() for each in spec.debugger.path.iterdir())}  # debugpy may be a link
         return Sandbox(self.readable | own, self.writable | {scratch_dir})
 
     def of_base(self, function: Sandbox, scratch_dir: Path) -> Sandbox:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from infra.deploy.conditions import decided
 from infra.deploy.deployment import parameters_of
 from infra.deploy.secrets import KeptSecrets
 from infra.deploy.template import load, with_archives, with_secrets
@@ -85,3 +86,70 @@ def test_secrets_are_kept_for_their_owner_only(template, tmp_path):
 
 def test_only_declared_parameters_are_passed(template, tmp_path):
     assert parameters_of(Stack(tmp_path, Ports()), template) == {"DatabaseHost": "127.0.0.1"}
+
+
+CONDITIONAL = """
+Metadata: {AWS::CloudFormation::Interface: {}}
+Parameters:
+  Vpc: {Type: String, Default: ""}
+  Size: {Type: String, Default: unbounded}
+Rules:
+  Any: {Assertions: [{Assert: !Not [!Equals [!Ref Vpc, ""]]}]}
+Mappings:
+  Sizes: {"200": {Function: 7}}
+Conditions:
+  InVpc: !Not [!Equals [!Ref Vpc, ""]]
+  Bounded: !Not [!Equals [!Ref Size, unbounded]]
+  Both: !And [!Condition InVpc, !Condition Bounded]
+  Either: !Or [!Condition InVpc, !Condition Bounded]
+Resources:
+  Function:
+    Type: AWS::Serverless::Function
+    Properties:
+      Layers: [a, !If [InVpc, b, !Ref AWS::NoValue]]
+      VpcConfig: !If [InVpc, {SubnetIds: [!If [Bounded, s, t]]}, !Ref AWS::NoValue]
+      ReservedConcurrentExecutions: !If [Bounded, !FindInMap [Sizes, !Ref Size, Function], !Ref AWS::NoValue]
+      Policies: [{Statement: [{Effect: Allow, Condition: {StringEquals: {a: b}}}]}]
+  Boundary: {Type: AWS::IAM::ManagedPolicy, Condition: Both}
+  Group: {Type: AWS::EC2::SecurityGroup, Condition: Either}
+Outputs:
+  Group: {Condition: Either, Value: !Ref Group}
+"""
+
+
+@pytest.fixture
+def conditional(tmp_path):
+    (tmp_path / "conditional.yaml").write_text(CONDITIONAL)
+    return load(tmp_path / "conditional.yaml")
+
+
+def test_what_conditions_leave_out_is_not_sent(conditional):
+    sent = decided(conditional, {})
+    assert sent.keys() == {"Parameters", "Resources", "Outputs"}
+    assert sent["Outputs"] == {}
+    assert sent["Resources"] == {
+        "Function": {
+            "Type": "AWS::Serverless::Function",
+            "Properties": {"Layers": ["a"], "Policies": [{"Statement": [{"Effect": "Allow", "Condition": {"StringEquals": {"a": "b"}}}]}]},
+        }
+    }
+
+
+def test_what_conditions_leave_in_is_sent(conditional):
+    sent = decided(conditional, {"Vpc": "vpc-1", "Size": "200"})
+    assert sent["Mappings"] == conditional["Mappings"]
+    assert sent["Outputs"] == {"Group": {"Value": {"Ref": "Group"}}}
+    assert sent["Resources"].keys() == {"Function", "Boundary", "Group"}
+    assert sent["Resources"]["Function"]["Properties"] | {"Policies": []} == {
+        "Layers": ["a", "b"],
+        "VpcConfig": {"SubnetIds": ["s"]},
+        "ReservedConcurrentExecutions": {"Fn::FindInMap": ["Sizes", {"Ref": "Size"}, "Function"]},
+        "Policies": [],
+    }
+    assert decided(conditional, {"Vpc": "vpc-1"})["Resources"].keys() == {"Function", "Group"}
+
+
+def test_a_condition_that_is_not_known_is_named(conditional):
+    conditional["Conditions"]["InVpc"] = {"Fn::Equals": [{"Ref": "AWS::Region"}, "x"]}
+    with pytest.raises(ValueError, match="AWS::Region"):
+        decided(conditional, {})
