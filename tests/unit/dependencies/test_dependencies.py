@@ -15,6 +15,7 @@ from infra.stack.instance import PROJECT_DIR
 ELSEWHERE = {
     "infra/page/requirements.lock",
     "infra/audit/requirements.lock",
+    "tests/aws/requirements.lock",
     "tests/bench/requirements.lock",
     "tests/containers/requirements.lock",
 }
