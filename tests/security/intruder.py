@@ -20,10 +20,17 @@ def opened(path, mode):
         pass
 
 
+def an_open_file(directory):
+    """What one of them is. Raises OSError; also for a process that has ended, whose list is there and empty."""
+    for link in Path(directory).iterdir():
+        return link.readlink()
+    raise FileNotFoundError(directory)
+
+
 WAYS = {
     "environment": lambda pid: opened(f"/proc/{pid}/environ", "rb"),
     "memory": lambda pid: opened(f"/proc/{pid}/mem", "rb"),
-    "open files": lambda pid: [link.readlink() for link in Path(f"/proc/{pid}/fd").iterdir()],
+    "open files": lambda pid: an_open_file(f"/proc/{pid}/fd"),
     "signal": lambda pid: os.kill(pid, 0),
 }
 MODES = {"reads": "rb", "writes": "r+b"}
