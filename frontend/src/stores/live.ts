@@ -39,7 +39,8 @@ export const useLive = defineStore('live', () => {
 
   function handle(message: ServerSentEvent): void {
     if (message.id) lastEventId = message.id
-    if (message.event === 'reset') {
+    // Told from now on: what was loaded before now may be of before something that is not told any more.
+    if (message.event === 'reset' || (message.event === 'ready' && !(JSON.parse(message.data) as { resumed: boolean }).resumed)) {
       refreshAll()
       return
     }
@@ -69,7 +70,6 @@ export const useLive = defineStore('live', () => {
 
   async function run(token: () => string | null, onUnauthorized: () => void, stopped: AbortSignal): Promise<void> {
     let failures = 0
-    let missedSome = false
     while (!stopped.aborted) {
       const current = token()
       if (!current) return
@@ -85,7 +85,6 @@ export const useLive = defineStore('live', () => {
             failures = 0
             state.value = 'live'
             poll(false)
-            if (missedSome && lastEventId === null) refreshAll()
           },
           onEvent: handle,
         })
@@ -94,7 +93,6 @@ export const useLive = defineStore('live', () => {
       }
       if (stopped.aborted) return
       if (end === 'unauthorized') return onUnauthorized()
-      missedSome = true
       failures += 1
       if (!navigator.onLine) state.value = 'offline'
       else if (failures > POLL_AFTER) {

@@ -133,6 +133,16 @@ describe('live', () => {
     expect(refresh).toHaveBeenCalledTimes(1)
   })
 
+  it('refreshes what was loaded before it was told anything, and not what it is told of without a gap', () => {
+    const live = useLive()
+    const refresh = vi.fn()
+    live.subscribeRefresh(refresh)
+    live.handle({ id: '9', event: 'ready', data: '{"resumed":true}' })
+    expect(refresh).not.toHaveBeenCalled()
+    live.handle({ id: '9', event: 'ready', data: '{"resumed":false}' })
+    expect(refresh).toHaveBeenCalledTimes(1)
+  })
+
   it('asks by itself where it cannot be told, resumes where it broke off, and stops asking once it is told again', async () => {
     const asked: (string | null)[] = []
     let refuse = true
@@ -141,7 +151,7 @@ describe('live', () => {
       if (refuse) throw new TypeError('no network')
       const body = new ReadableStream({
         start: (stream) => {
-          stream.enqueue(new TextEncoder().encode('id: 5\nevent: ready\ndata: {}\n\n'))
+          stream.enqueue(new TextEncoder().encode('id: 5\nevent: ready\ndata: {"resumed":true}\n\n'))
           init.signal?.addEventListener('abort', () => stream.error(new DOMException('aborted', 'AbortError')))
         },
       })
