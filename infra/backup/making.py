@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from infra.replay.progress import Progress
+    from infra.progress import Progress
 
 
 def back_up(addresses: Mapping[str, str], path: Path, progress: Progress, *, overwrite: bool = False) -> Manifest:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from infra.backup.archive import Manifest, Reader
-    from infra.replay.progress import Progress
+    from infra.progress import Progress
     from infra.stack import Stack
 
 WRITERS = ("bridge", "localstack", "redis")

@@ -34,7 +34,7 @@ class _RateColumn(ProgressColumn):
 
 
 class PhaseBars:
-    """A bar for each phase, on the console's stream; see infra.replay.progress."""
+    """A bar for each phase, on the console's stream; see infra.progress."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -64,10 +64,15 @@ class PhaseBars:
         self._bars.stop()
 
     def begin(self, phase: str, total: int) -> None:
-        """A phase of `total` things begins."""
-        self._end_phase()
+        """A phase of `total` things begins; or the one there is begins again, in the same place."""
+        again = self._plain is not None and self._plain[0] == phase
+        if not again:
+            self._end_phase()
         self._plain, self._done = (phase, total, time.monotonic()), 0
-        self._task = self._bars.add_task(phase, total=total)
+        if again and self._task is not None:
+            self._bars.reset(self._task, total=total)
+        else:
+            self._task = self._bars.add_task(phase, total=total)
 
     def advance(self, done: int = 1) -> None:
         """So many more are done."""

@@ -9,8 +9,9 @@ import typer
 from rich.markup import escape
 
 from infra.api_client import Account, ApiClient, GaveUpError, RefusedError
-from infra.cli.context import CommandFailed, errors, output, running_stack_of
+from infra.cli.context import CommandFailed, drawing, errors, output, running_stack_of
 from infra.cli.options import AsJson  # noqa: TC001  # typer reads the annotations
+from infra.cli.progress import PhaseBars
 from infra.cli.table import Table
 from infra.reconcile import reconciliation
 from infra.reconcile.checks import CHECKS
@@ -35,9 +36,10 @@ def reconcile(
     - sold + changed by hand, every order is decided, every event delivered. Exit code 1 on any mismatch.
     """
     stack = running_stack_of(context)
-    with ApiClient(stack.gateway_url, Account(stack.run_dir, stack.gateway_url), give_up_after=max(10.0, wait)) as client:
+    account = Account(stack.run_dir, stack.gateway_url)
+    with ApiClient(stack.gateway_url, account, give_up_after=max(10.0, wait)) as client, PhaseBars(drawing) as bars:
         try:
-            made = reconciliation.until_clean(lambda: reconciliation.reconcile(client, stack.addresses(), grace=grace), wait)
+            made = reconciliation.until_clean(lambda: reconciliation.reconcile(client, stack.addresses(), grace=grace, progress=bars), wait)
         except (RefusedError, GaveUpError) as error:
             raise CommandFailed(f"The API could not be asked: {error}") from error
     if as_json:

@@ -104,10 +104,8 @@ def _replayed(
         client, run, wanted, supplier_name=f"Supplier of {name}"[:200], lock=lock, progress=bars, at_once=at_once, patience_seconds=wait
     )
     if with_database:
-        bars.begin("reconciliation", 1)
-        made.reconciliation = reconciliation.until_clean(lambda: reconciliation.reconcile(client, stack.addresses()), wait)
+        made.reconciliation = reconciliation.until_clean(lambda: reconciliation.reconcile(client, stack.addresses(), progress=bars), wait)
         replaying.measure_applied(made, stack.addresses())
-        bars.advance()
     return made
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from common.events import TOPOLOGY
 from infra.database import snapshot
+from infra.progress import Silent
 from infra.reconcile.checks import CHECKS, MOST_SHOWN
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from infra.api_client import ApiClient
     from infra.database import Snapshot
+    from infra.progress import Progress
 
 _LOOK_AGAIN = 0.5
 GRACE_SECONDS = 5.0
@@ -55,11 +57,17 @@ class Reconciliation:
         return {"reconciled": self.clean, "checked": dict(self.counted), "mismatches": found}
 
 
-def reconcile_database(addresses: Mapping[str, str], grace: float = GRACE_SECONDS) -> Reconciliation:
-    """Every check over one snapshot of the whole database. Raises pymysql.Error."""
+def reconcile_database(addresses: Mapping[str, str], grace: float = GRACE_SECONDS, progress: Progress | None = None) -> Reconciliation:
+    """Every check over one snapshot of the whole database, each told to `progress`. Raises pymysql.Error."""
+    progress = progress or Silent()
+    progress.begin("checks", len(CHECKS))
+    mismatches: list[Mismatch] = []
     with snapshot(addresses) as database:
         counted = {name: int(number) for name, number in database.rows(_COUNTED, {})[0].items()}
-        return Reconciliation(counted, [mismatch for check in CHECKS for mismatch in _made(database, check.name, check.query, grace)])
+        for check in CHECKS:
+            mismatches += _made(database, check.name, check.query, grace)
+            progress.advance()
+    return Reconciliation(counted, mismatches)
 
 
 def reconcile_api(client: ApiClient) -> list[Mismatch]:
@@ -68,9 +76,11 @@ def reconcile_api(client: ApiClient) -> list[Mismatch]:
     return [_mismatch_of(product) for product in page["products"]]
 
 
-def reconcile(client: ApiClient, addresses: Mapping[str, str], *, grace: float = GRACE_SECONDS) -> Reconciliation:
-    """The database's view and the service's, together."""
-    database = reconcile_database(addresses, grace)
+def reconcile(
+    client: ApiClient, addresses: Mapping[str, str], *, grace: float = GRACE_SECONDS, progress: Progress | None = None
+) -> Reconciliation:
+    """The database's view and the service's, together. Raises pymysql.Error, RefusedError, GaveUpError."""
+    database = reconcile_database(addresses, grace, progress)
     return Reconciliation(database.counted, [*database.mismatches, *reconcile_api(client)])
 
 

@@ -10,8 +10,8 @@ from common.fields import as_json_number
 from infra.api_client import ApiClient, RefusedError, work_through
 
 if TYPE_CHECKING:
+    from infra.progress import Progress
     from infra.replay.plan import CustomerWanted, Plan, ProductWanted
-    from infra.replay.progress import Progress
     from infra.replay.run import Run
 
 

@@ -12,8 +12,8 @@ from infra.api_client import Answer, ApiClient, GaveUpError, work_through
 from infra.replay.lines import Line, Reported
 
 if TYPE_CHECKING:
+    from infra.progress import Progress
     from infra.replay.catalogue import Catalogue
-    from infra.replay.progress import Progress
     from infra.replay.run import Run
 
 

@@ -9,9 +9,9 @@ from common.fields import as_json_number
 from infra.api_client import ApiClient, GaveUpError, RefusedError, work_through
 
 if TYPE_CHECKING:
+    from infra.progress import Progress
     from infra.replay.catalogue import Catalogue
     from infra.replay.plan import Plan, ProductWanted
-    from infra.replay.progress import Progress
     from infra.replay.run import Run
 
 _LOOK_AGAIN = 0.25

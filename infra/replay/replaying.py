@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from infra.api_client import ApiClient
+    from infra.progress import Progress
     from infra.reconcile.reconciliation import Reconciliation
     from infra.replay.lines import Reported
     from infra.replay.plan import Plan
-    from infra.replay.progress import Progress
     from infra.replay.run import Run
 
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from infra.api_client import ApiClient
-    from infra.replay.progress import Progress
+    from infra.progress import Progress
 
 _PAGE = 500
 _LOOK_AGAIN = 0.25

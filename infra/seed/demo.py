@@ -10,7 +10,7 @@ from infra.replay.opening import wait_for_stock
 from infra.seed.names import CITIES, CUSTOMERS, GOODS, PEOPLE, STREETS, SUPPLIERS, nth
 
 if TYPE_CHECKING:
-    from infra.replay.progress import Progress
+    from infra.progress import Progress
 
 _PREFIX = "DEMO-"
 _STOCK_SECONDS = 60

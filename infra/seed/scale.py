@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from common.config import Settings
     from infra.bridge.database import Database
-    from infra.replay.progress import Progress
+    from infra.progress import Progress
     from infra.seed.sizes import Sizes
 
 # Millions of rows are looked at once.

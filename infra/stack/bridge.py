@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from infra.accounts.grants import account
 from infra.accounts.passwords import passwords
-from infra.stack.server import Server
+from infra.stack.ports import LOOPBACK
+from infra.stack.server import Server, answers
 
 if TYPE_CHECKING:
     from infra.stack.instance import Stack
@@ -37,6 +38,7 @@ def bridge(stack: Stack) -> Server | None:
         ports={"live events": stack.ports.live_events},
         # It reports its consumers' health itself (GET /health); for the supervisor it is up when it runs.
         healthy=lambda: True,
+        ready=lambda: answers(f"http://{LOOPBACK}:{stack.ports.live_events}/health", 200, 503),
         # Without Redis it still sweeps the outbox, so Redis is not among its needs.
         needs=("mariadb", "localstack", "deploy"),
         stop_timeout=40,

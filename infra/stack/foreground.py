@@ -53,10 +53,10 @@ def start(stack: Stack, name: str) -> ServerProcess:
 def wait_until_healthy(stack: Stack, name: str, process: ServerProcess) -> None:
     """Return when the server serves; raise StartFailed when it died or its time is up."""
     server = stack.servers[name]
-    deadline = time.monotonic() + server.start_timeout
-    while not server.healthy():
+    started = time.monotonic()
+    while not server.is_up(time.monotonic() - started):
         alive = process.alive()
-        if not alive or time.monotonic() > deadline:
+        if not alive or time.monotonic() - started > server.start_timeout:
             what = "is not up in time" if alive else f"ended with exit code {process.exit_code}"
             words = "\n".join(tail(stack.logs_dir / f"{name}.log", 20))
             raise StartFailed(f"{name} {what}:\n{words}")

@@ -158,7 +158,7 @@ class Keeper:
             return
         self._last_health = now
         turn_over(self._log)
-        if self._server.healthy():
+        if self._server.healthy() if self._serving else self._server.is_up(now - self._started):
             self._last_healthy = time.monotonic()
             if not self._serving:
                 log.info("%s: serves after %.1f s", self._server.name, now - self._started)

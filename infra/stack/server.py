@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+READY_WITHIN = 10.0
+"""Seconds after which a server that is healthy counts as up, whatever else it has not begun."""
+
+
 @dataclass(frozen=True)
 class Server:
     """A program that runs as long as the system does."""
@@ -25,6 +29,8 @@ class Server:
     """What each port is for -> its number; all must be free before the start."""
     healthy: Callable[[], bool]
     """True when it serves. Must answer within seconds and never raise."""
+    ready: Callable[[], bool] = field(default=lambda: True)
+    """What is waited for besides, for READY_WITHIN, before it counts as up; no reason to end it."""
     prepare: Callable[[], None] = field(default=lambda: None)
     """Runs before each start: directories, first initialisation."""
     late_environment: Callable[[], Mapping[str, str]] = field(default=dict)
@@ -35,6 +41,10 @@ class Server:
     stop_timeout: float = 20
     sources: tuple[Path, ...] = ()
     """Code of ours it runs: a change of it calls for a restart."""
+
+    def is_up(self, since_start: float) -> bool:
+        """Whether it has come up, so many seconds after its start."""
+        return self.healthy() and (since_start > READY_WITHIN or self.ready())
 
     def fingerprint(self) -> str:
         """Changes when the command or the code behind it changes, so that `make up` knows what to restart."""

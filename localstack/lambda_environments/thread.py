@@ -13,7 +13,7 @@ import uvloop
 from lambda_environments.pool import EnvironmentPool, PoolLimits
 
 if TYPE_CHECKING:
-    from lambda_environments.environment import EnvironmentSettings
+    from lambda_environments.environment import EnvironmentSettings, Waiter
     from lambda_environments.model import FunctionSpec, Invocation, InvocationResult
     from lambda_environments.spawn import SpawnStrategy
 
@@ -42,12 +42,16 @@ class PoolThread:
         `timeout_seconds` pass first (what runs then runs on, what still queues is dropped).
         """
         waiter: concurrent.futures.Future[InvocationResult] = concurrent.futures.Future()
-        self.loop.call_soon_threadsafe(self._submit, spec, invocation, waiter)
+        self.submit(spec, invocation, waiter)
         try:
             return waiter.result(timeout_seconds)
         except TimeoutError:
             waiter.cancel()
             raise
+
+    def submit(self, spec: FunctionSpec, invocation: Invocation, waiter: Waiter) -> None:
+        """Run one invocation, and tell `waiter` on the pool's thread."""
+        self.loop.call_soon_threadsafe(self._submit, spec, invocation, waiter)
 
     def prepare(self, spec: FunctionSpec) -> concurrent.futures.Future[bytes | None]:
         return asyncio.run_coroutine_threadsafe(self.pool.prepare(spec), self.loop)
@@ -76,7 +80,7 @@ class PoolThread:
             self.loop.call_soon_threadsafe(self.loop.stop)
             self._thread.join(10)
 
-    def _submit(self, spec: FunctionSpec, invocation: Invocation, waiter: concurrent.futures.Future[InvocationResult]) -> None:
+    def _submit(self, spec: FunctionSpec, invocation: Invocation, waiter: Waiter) -> None:
         try:
             self.pool.submit(spec, invocation, waiter)
         except BaseException as error:  # a caller that is never told would wait for ever

@@ -10,6 +10,8 @@ import ipaddress
 import socket
 from typing import TYPE_CHECKING, Any
 
+from localstack_process_runtime.settings import get_settings
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -62,6 +64,10 @@ def bind_to_named_interface() -> None:
 
     def register(_self: TwistedRuntimeServer, gateway: Any, listen_on: Iterable[Any], ssl_creds: tuple[str, str] | None = None) -> None:
         factory: Any = TwistedGateway(gateway)
+        if get_settings().process_executor:
+            from localstack_process_runtime.direct_invoke import DirectInvoke  # noqa: PLC0415
+
+            factory.resource = DirectInvoke(factory.resource)
         if ssl_creds:
             certificate, key = ssl_creds
             contexts = ssl.DefaultOpenSSLContextFactory(key, certificate)

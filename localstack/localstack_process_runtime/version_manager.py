@@ -108,7 +108,7 @@ class PooledVersionManager(LambdaVersionManager):  # type: ignore[misc] # LocalS
             patience = None if spec.debugger else timeout_seconds
             result = get_runtime().pool.invoke(spec, _for_pool(invocation), patience)
         except PoolSaturatedError as error:
-            raise TooManyRequestsException(str(error), Reason="ConcurrentInvocationLimitExceeded", Type="User") from error
+            raise too_many(error) from error
         finally:
             give_back()
         return InvocationResult(
@@ -118,6 +118,11 @@ class PooledVersionManager(LambdaVersionManager):  # type: ignore[misc] # LocalS
             logs="".join(result.log_lines),
             executed_version=self.function_version.id.qualifier,
         )
+
+
+def too_many(error: PoolSaturatedError) -> TooManyRequestsException:
+    """What Lambda says when the pool has no place."""
+    return TooManyRequestsException(str(error), Reason="ConcurrentInvocationLimitExceeded", Type="User")
 
 
 def _for_pool(invocation: LocalStackInvocation) -> Invocation:

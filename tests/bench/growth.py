@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from redis import Redis
 
 from common.cache import lists_key
-from infra.replay.progress import Silent
+from infra.progress import Silent
 from infra.seed import scale
 from infra.seed.sizes import Sizes
 from infra.stack import Ports, Stack, launcher

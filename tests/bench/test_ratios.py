@@ -18,7 +18,7 @@ from common.cache import lists_key
 from common.config import get_settings
 from common.db import get_engine
 from common.redis_client import get_redis
-from infra.replay.progress import Silent
+from infra.progress import Silent
 from infra.seed import scale
 from infra.seed.sizes import Sizes
 from tests.factories import event

@@ -38,12 +38,9 @@ class RoleEnforcement:
         if session is None:
             return
         started("iam")
-        policies, boundary = _policies_of(session)
+        policies = _policies_of(session)
         for permission in needed(context):
-            refusal = _refusal(policies, IDENTITY_BASED, permission.action, permission.resource)
-            if not refusal and boundary is not None:
-                refusal = _refusal((boundary,), BOUNDARY, permission.action, permission.resource)
-            if refusal:
+            if refusal := _refusal_of(policies, permission):
                 message = f"User: {session.principal} is not authorized to perform: {permission.action}{_on(permission)} {refusal}"
                 LOG.info(message)
                 raise CommonServiceException(DENIED_IN.get(context.protocol, "AccessDenied"), message, FORBIDDEN, sender_fault=True)
@@ -65,6 +62,19 @@ class RoleEnforcement:
         except UnknownTokenError:
             message = "The security token included in the request is invalid."
             raise CommonServiceException("UnrecognizedClientException", message, FORBIDDEN, sender_fault=True) from None
+
+
+def allowed(session: Session, permission: Permission) -> bool:
+    """Whether the session's role has it now; once LocalStack's IAM is running."""
+    return not _refusal_of(_policies_of(session), permission)
+
+
+def _refusal_of(held: tuple[tuple[str, ...], str | None], permission: Permission) -> str:
+    policies, boundary = held
+    refusal = _refusal(policies, IDENTITY_BASED, permission.action, permission.resource)
+    if refusal or boundary is None:
+        return refusal
+    return _refusal((boundary,), BOUNDARY, permission.action, permission.resource)
 
 
 def _policies_of(session: Session) -> tuple[tuple[str, ...], str | None]:

@@ -46,12 +46,17 @@ class Sessions:
     def of(self, request: Any) -> Session | None:
         """None where no function signed it. Raises UnknownTokenError."""
         for key, token in _signatures(request):
-            session = self._by_key.get(key)
+            session = self.by_key(key, token)
             if session is not None:
-                if session.token != token:
-                    raise UnknownTokenError
                 return session
         return None
+
+    def by_key(self, key: str, token: str) -> Session | None:
+        """None where the key is no function's. Raises UnknownTokenError."""
+        session = self._by_key.get(key)
+        if session is not None and session.token != token:
+            raise UnknownTokenError
+        return session
 
 
 def _signatures(request: Any) -> Iterator[tuple[str, str]]:

@@ -12,7 +12,7 @@ from infra.accounts.provisioning import provision
 from infra.backup.archive import reading
 from infra.backup.restoring import change_over, load
 from infra.database import connected
-from infra.replay.progress import Silent
+from infra.progress import Silent
 from infra.stack.instance import PROJECT_DIR
 from infra.stack.ports import LOOPBACK
 from tests.integration.services.conftest import accounts, api, begin_anew, clean, deliver, lambda_client, servers

@@ -16,8 +16,8 @@ from infra.backup.database import rows_of
 from infra.backup.making import back_up
 from infra.backup.restoring import check, load, refuse_unless_empty
 from infra.database import connected
+from infra.progress import Silent
 from infra.reconcile.reconciliation import reconcile_database
-from infra.replay.progress import Silent
 from infra.stack.instance import PROJECT_DIR
 from tests.factories import given_customer, given_order, given_procurement, given_product
 from tests.integration.backup.conftest import migrate
@@ -224,7 +224,7 @@ BACKING_UP = """
 import os, resource, sys, time
 from pathlib import Path
 from infra.backup.making import back_up
-from infra.replay.progress import Silent
+from infra.progress import Silent
 
 class Slow(Silent):
     def begin(self, phase, total):

@@ -13,7 +13,7 @@ import common.redis_client
 from common.config import get_settings
 from common.db import get_engine, transaction
 from common.positions import note_anew
-from infra.replay.progress import Silent
+from infra.progress import Silent
 from infra.seed import scale
 from infra.seed.sizes import Sizes
 from tests.integration.services.conftest import begin_anew

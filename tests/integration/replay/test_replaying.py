@@ -11,10 +11,10 @@ import httpx
 import pytest
 
 from infra.api_client import ApiClient
+from infra.progress import Silent
 from infra.reconcile.reconciliation import reconcile
 from infra.replay.lines import COLUMNS, read_lines
 from infra.replay.plan import WALK_IN, plan
-from infra.replay.progress import Silent
 from infra.replay.replaying import Replayed, measure_applied, replay
 from infra.replay.run import Run
 from infra.seed.demo import Wanted, seed

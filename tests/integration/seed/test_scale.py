@@ -7,8 +7,8 @@ import pytest
 
 from common.config import get_settings
 from infra.bridge.database import connect
+from infra.progress import Silent
 from infra.reconcile.reconciliation import reconcile_database
-from infra.replay.progress import Silent
 from infra.seed import scale
 from infra.seed.bulk import BulkWriter
 from infra.seed.history import COLUMNS

@@ -11,7 +11,7 @@ from common.config import get_settings
 from common.db import transaction
 from common.search import searched_words, words_of
 from customer.models import Customer
-from infra.replay.progress import Silent
+from infra.progress import Silent
 from infra.seed import scale
 from infra.seed.sizes import Sizes
 from inventory import repository as inventory

@@ -61,13 +61,17 @@ def test_a_highest_figure_is_not_added_up(told):
     assert told()[0]["DatabaseConnections"] == [2]
 
 
-def test_breakers_tell_that_they_opened_and_refused(told):
+def test_breakers_tell_whether_they_are_open_and_that_they_opened_and_refused(told):
     breaker = Breaker("supplier")
+    breaker.call(lambda: 1)
+    (line,) = told()
+    assert line["BreakerOpen"] == [0]
+    assert "BreakerTrips" not in line
     for _ in range(FAILURES_TO_OPEN + 2):
         with pytest.raises(DependencyUnavailableError):
             breaker.call(lambda: 1 / 0)
     (line,) = told()
-    assert (line["BreakerTrips"], line["BreakerRefusals"]) == ([1], [2])
+    assert (line["BreakerOpen"], line["BreakerTrips"], line["BreakerRefusals"]) == ([1], [1], [2])
 
 
 def test_nothing_is_written_where_nobody_reads_it(told):

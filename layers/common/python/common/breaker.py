@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import pybreaker
 
 from common.errors import UnavailableError
-from common.metrics import count
+from common.metrics import count, highest
 from common.observability import logger
 from common.redis_client import try_redis
 
@@ -100,6 +100,7 @@ class _LogChanges(pybreaker.CircuitBreakerListener):
         logger.warning("breaker_changed", dependency=cb.name, state=new_state.name)
         if new_state.name == pybreaker.STATE_OPEN:
             count("BreakerTrips")
+            highest("BreakerOpen", 1)
             try_redis(lambda client: client.hincrby(breaker_key(str(cb.name)), "trips", 1), 0)
 
 
@@ -124,7 +125,9 @@ class Breaker:
         Raises DependencyUnavailableError, at once while the breaker is open. After that time one caller among all
         environments gets through to probe, and its success closes the breaker.
         """
-        if self.state() != pybreaker.STATE_CLOSED:
+        state = self.state()
+        highest("BreakerOpen", int(state == pybreaker.STATE_OPEN))
+        if state != pybreaker.STATE_CLOSED:
             remaining = self.seconds_until_probe()
             if remaining > 0:
                 count("BreakerRefusals")
