@@ -26,7 +26,7 @@ from infra.bridge.database import connect
 from infra.seed.bulk import BulkWriter
 from infra.stack import Ports, Stack, launcher
 from tests.e2e.client import Clerk, eventually
-from tests.soak.processes import cpu_seconds, resident
+from tests.soak.processes import cpu_seconds, cpu_spent, resident
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -339,7 +339,7 @@ def drain(trade: Trade, events: int) -> Backlog:
             time.sleep(0.1)
     decided_at = time.perf_counter()
     after, end = cpu_seconds(stack), _memory(stack)
-    used = {role: (seconds - before.get(role, 0)) * 1000 / events for role, seconds in after.items()}
+    used = {role: seconds * 1000 / events for role, seconds in cpu_spent(before, after).items()}
     return Backlog(
         events,
         seconds=applied_at - began,

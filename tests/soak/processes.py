@@ -40,16 +40,23 @@ def proportional(stack: Stack) -> dict[str, int]:
     return found
 
 
-def cpu_seconds(stack: Stack) -> dict[str, float]:
-    """Processor time that the processes of each role have taken so far; what has ended counts no more."""
-    found: dict[str, float] = {}
+def cpu_seconds(stack: Stack) -> dict[Life, tuple[str, float]]:
+    """Role of each process, and the processor time that it has taken so far."""
+    found: dict[Life, tuple[str, float]] = {}
     for role, process in _processes(stack):
-        try:
+        with contextlib.suppress(psutil.Error):  # it has just ended
             times = process.cpu_times()
-        except psutil.Error:
-            continue  # it has just ended
-        found[role] = found.get(role, 0) + times.user + times.system
+            found[process.pid, process.create_time()] = role, times.user + times.system
     return found
+
+
+def cpu_spent(before: dict[Life, tuple[str, float]], after: dict[Life, tuple[str, float]]) -> dict[str, float]:
+    """Seconds by role, of those that live `after`: what has ended meanwhile, having idled, is not missed."""
+    spent: dict[str, float] = {}
+    for life, (role, seconds) in after.items():
+        _, already = before.get(life, (role, 0.0))
+        spent[role] = spent.get(role, 0.0) + seconds - already
+    return spent
 
 
 def _processes(stack: Stack) -> Iterator[tuple[str, psutil.Process]]:
