@@ -12,10 +12,11 @@ import httpx
 import typer
 
 from infra.cli.context import CommandFailed, output, supervised_stack_of
-from infra.cli.dev import end_as_by_ctrl_c, tell_news
+from infra.cli.dev import tell_news
 from infra.cli.invoke import function_name
 from infra.cli.options import flag
 from infra.deploy.hot_reload import HotReload
+from infra.ending import end_as_by_ctrl_c
 from infra.stack.ports import LOOPBACK, Ports, ensure_free, listener
 
 if TYPE_CHECKING:

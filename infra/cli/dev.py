@@ -16,6 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.cli.context import CommandFailed, output, supervised_stack_of
 from infra.deploy.hot_reload import HotReload
+from infra.ending import end_as_by_ctrl_c
 from infra.stack.ports import LOOPBACK, Ports, ensure_free
 
 _USUAL_PORT = 5173
@@ -63,12 +64,6 @@ def dev(context: typer.Context) -> None:
 
 _ENDED_BY_HAND = {-15, 143}
 """SIGTERM, as a process tells it and as a shell does."""
-
-
-def end_as_by_ctrl_c() -> None:
-    """However this command is ended, functions are not to go on from their sources; a script's background jobs are born deaf to Ctrl-C."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.default_int_handler)
 
 
 def tell_news(hot_reload: HotReload) -> None:

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from infra.ending import end_as_by_ctrl_c
 from tests.bench import events, gateways, growth, report, services, starts
 from tests.bench.contenders import BareLoop, Edge, LocalStackGateway
 
@@ -84,4 +85,5 @@ def _progress(what: str) -> None:
 
 
 if __name__ == "__main__":
+    end_as_by_ctrl_c()
     typer.run(bench)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from infra import ending
 from tests.chaos.plan import CLIENTS, make_plan
 from tests.chaos.run import possible_kinds, run
 from tests.chaos.system import ChaosSystem
@@ -62,4 +63,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    ending.run(main)

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 
+from infra import ending
 from infra.stack import Ports, Stack
 from tests.containers import bases
 from tests.containers.composition import PROJECT, services
@@ -70,4 +71,4 @@ def _say(line: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    ending.run(main)

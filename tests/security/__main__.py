@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from infra import ending
 from infra.stack import Ports, Stack, launcher
 from tests.security import api_document, authentication, headers, injection, isolation, leaks
 from tests.security.target import Target
@@ -85,4 +86,4 @@ def _attack(target: Target, options: argparse.Namespace, say: Callable[[str], No
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    ending.run(main)

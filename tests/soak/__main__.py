@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
-import sys
 import tempfile
 import time
 from collections import defaultdict
@@ -14,6 +13,7 @@ from typing import Any
 
 from rich.console import Console
 
+from infra import ending
 from infra.cli.table import Table
 from infra.stack import Ports, Stack, launcher
 from tests.soak.load import Load
@@ -124,4 +124,4 @@ def _document(lives: Lives) -> list[dict[str, Any]]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    ending.run(main)
