@@ -104,6 +104,10 @@ $(STAMPS)/containers: tests/containers/requirements.lock | $(STAMPS)/tools
 drill: install page ## What tests are too short for: backup under load, restore into an empty system elsewhere
 	$(BIN)/python -m pytest --timeout 1200 tests/drills
 
+.PHONY: test-mysql
+test-mysql: install ## The integration tests on MySQL, as RDS has it, instead of MariaDB; fetches 60 MB of packages, and installs nothing
+	$(BIN)/python -m tests.mysql
+
 .PHONY: test-alerts
 test-alerts: install ## Cause every alert for real, before a Prometheus of its own that reads a system of its own
 	@PYTHON=$(PYTHON) infra/stack/require-debian.sh prometheus=prometheus

@@ -99,12 +99,16 @@ class DirectInvoke:
     def render(self, request: Request) -> Any:
         """Begin to answer."""
         if request.method == b"POST" and (path := PATH.fullmatch(request.path)):
+            named = unquote(path["name"].decode())
             try:
-                self._invoke(request, unquote(path["name"].decode()))
+                self._invoke(request, named)
             except UnusualError:
-                request.content.seek(0)
+                pass
+            except Exception:
+                LOG.exception("%s could not be invoked directly", named)
             else:
                 return NOT_DONE_YET
+            request.content.seek(0)
         return self._original.render(request)
 
     def _invoke(self, request: Request, named: str) -> None:
@@ -123,10 +127,9 @@ class DirectInvoke:
         answer = _Answer(request, manager.function_version.id.qualifier, new_id(), give_back)
         try:
             get_runtime().pool.submit(manager.spec, Invocation(payload, answer.request_id, arn, trace, wants_log=False), answer)
-        except Exception as error:
-            LOG.exception("%s could not be invoked directly", arn)
+        except BaseException:
             give_back()
-            raise UnusualError from error
+            raise
 
     def _function(self, request: Request, headers: Mapping[str, str], named: str) -> str:
         """The ARN of whom the caller means and may invoke. Raises UnusualError where it is not plain who that is, or that they may."""
@@ -141,7 +144,10 @@ class DirectInvoke:
         account = session.account if session is not None else get_account_id_from_access_key_id(signed["key"])
         unqualified = f"arn:{get_partition(region)}:lambda:{region}:{account}:function:"
         name, _, qualifier = named.removeprefix(unqualified).partition(":")
-        function = lambda_stores[account][region].functions.get(name)
+        try:
+            function = lambda_stores[account][region].functions.get(name)
+        except ValueError as error:  # there is no such region
+            raise UnusualError from error
         if function is None or "$LATEST.PUBLISHED" in function.versions:
             raise UnusualError
         qualifier = _qualifier(request, qualifier)

@@ -152,6 +152,11 @@ def test_another_region_has_other_functions(localstack: LocalStack, direct: str)
     assert Caller(localstack, region_name="eu-west-1").invoke(direct)[0] == 404
 
 
+def test_a_region_that_there_is_not_is_localstacks_to_judge(localstack: LocalStack, direct: str):
+    assert Caller(localstack, region_name="mars-north-1").took_localstacks_way(direct)
+    assert "could not be invoked directly" not in localstack.log.read_text()
+
+
 def test_a_function_invokes_whom_its_role_lets_it_directly_and_is_refused_the_others(localstack: LocalStack, direct: str):
     iam = localstack.client("iam")
     role = iam.create_role(RoleName="caller-role", AssumeRolePolicyDocument=TRUST)["Role"]["Arn"]
