@@ -93,8 +93,8 @@ def grow() -> None:
             limit = {"id": 100_000 if table == "outbox" else 10_000 if table in {"orders", "stock_movements", "stock_alerts"} else 1000}
             original = f"`{'entity_id' if table == 'search_words' else 'id'}` < :id"
             for first in range(1, TIMES, _COPIES_AT_ONCE):
-                numbers = ", ".join(f"({n})" for n in range(first, min(first + _COPIES_AT_ONCE, TIMES)))
-                copies = f"WITH copies (n) AS (VALUES {numbers}) SELECT {copied} FROM {table}, copies"
+                numbers = f"SELECT {first} UNION ALL SELECT n + 1 FROM copies WHERE n < {min(first + _COPIES_AT_ONCE, TIMES) - 1}"
+                copies = f"WITH RECURSIVE copies (n) AS ({numbers}) SELECT {copied} FROM {table}, copies"
                 statement = f"INSERT INTO {table} ({own}) {copies} WHERE {original} ORDER BY n, 1"
                 connection.execute(text(statement), limit)
     with transaction() as session:

@@ -131,7 +131,7 @@ def explain(statements):
             # What came after the last noted position is counted, and that may be all of a small table.
             if not statement.startswith("SELECT") or "list_positions" in statement:
                 continue
-            for row in connection.exec_driver_sql(f"EXPLAIN {statement}", parameters).mappings():
+            for row in connection.exec_driver_sql(f"EXPLAIN FORMAT=TRADITIONAL {statement}", parameters).mappings():
                 ours = row["table"] is not None and not row["table"].startswith("<")
                 assert not ours or row["type"] != "ALL" or count(row["table"]) <= FEW, (statement, dict(row))
                 assert row["type"] != "index" or "LIMIT" in statement, (statement, dict(row))

@@ -13,6 +13,7 @@ import pytest
 from common.config import get_settings
 from common.events import new_event_id
 from infra.live.settings import LiveSettings
+from infra.live.sources import SOURCES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -74,14 +75,15 @@ def live_settings(mariadb: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.fixture
 def new_writer(mariadb: Mapping[str, str]) -> Iterator[Any]:
-    """Makes writers; the outbox is empty at the start."""
+    """Makes writers; the tables that are told of are empty at the start."""
     made: list[Writer] = []
 
     def make() -> Writer:
         made.append(Writer(mariadb))
         return made[-1]
 
-    make().execute("DELETE FROM outbox")
+    for source in SOURCES:
+        make().execute(f"DELETE FROM {source.table}")
     yield make
     for writer in made:
         writer.connection.close()

@@ -173,8 +173,8 @@ def test_what_came_later_makes_an_answer_no_dearer(api):
         session.execute(
             text(
                 "INSERT INTO stock_movements (product_id, delta, balance_after, reason, event_id, trace_id, created_at)"
-                " SELECT :product, 0, 20, 'count', CONCAT('later-', seq), 't', NOW(6) FROM seq_1_to_5000"
+                " VALUES (:product, 0, 20, 'count', :event, 't', NOW(6))"
             ),
-            {"product": product["id"]},
+            [{"product": product["id"], "event": f"later-{number}"} for number in range(5000)],
         )
-    assert rows_read() == before < 10
+    assert rows_read() <= before < 10
