@@ -18,7 +18,7 @@ BATCH_BYTES = 1_000_000  # https://docs.aws.amazon.com/AmazonCloudWatchLogs/late
 REST_SECONDS = 0.001
 KEPT_EVENTS = 1_000
 """Of one stream: LocalStack keeps them in memory, nearly 1 kB each, and would for ever."""
-KEPT_OF_GROUP = 5_000
+KEPT_OF_GROUP = 2_000
 """Of all streams of a group together, when another environment, which has one of its own, writes its first line."""
 LEAST_OF_STREAM = 50
 """What a stream counts for at least, as it is something itself."""

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from types import SimpleNamespace
 
-from localstack_process_runtime.cloudwatch import KEPT_OF_GROUP, _forget_oldest
+from localstack_process_runtime.cloudwatch import KEPT_OF_GROUP, LEAST_OF_STREAM, _forget_oldest
 
 SCRIPT = """
 import botocore.session
@@ -67,4 +67,4 @@ def test_the_oldest_streams_of_a_group_make_room():
     assert list(few) == ["0", "1", "2"]
     assert list(many) == ["6", "7", "8", "9"], "the one that begins counts as well"
     assert list(short)[-1] == "999"
-    assert len(short) == 100, "what is nearly empty is not kept for ever either"
+    assert len(short) == KEPT_OF_GROUP // LEAST_OF_STREAM, "what is nearly empty is not kept for ever either"
