@@ -204,7 +204,7 @@ class _Answer:
             exception = LambdaServiceException(f"[{self.request_id}] {type(exception).__name__}: {exception}")
         service = load_service("lambda")
         answer = create_serializer(service).serialize_error_to_response(
-            exception, service.operation_model("Invoke"), self._request.requestHeaders, self.request_id
+            exception, service.operation_model("Invoke"), headers=None, request_id=self.request_id
         )
         self._write(answer.status_code, dict(answer.headers), answer.get_data())
 

@@ -16,6 +16,7 @@ from test_roles import CREDENTIALS, TRUST, policy, statement
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 ECHO = """
     import time
@@ -202,6 +203,23 @@ def test_a_client_that_leaves_is_missed_by_nobody(localstack: LocalStack, direct
     eventually(lambda: localstack.invocations(direct) == before + 1, "it has ended")
     assert Caller(localstack).invoke()[0] == 200
     assert "Traceback" not in localstack.log.read_text().partition("could not be invoked directly")[2]
+
+
+def test_whom_the_pool_has_no_place_for_is_told_the_same_either_way(tmp_path: Path):
+    stack = LocalStack(tmp_path, PROCESS_RUNTIME_MAX_PER_FUNCTION="1", PROCESS_RUNTIME_QUEUE_SECONDS="0.5")
+    stack.wait()
+    try:
+        stack.create_function("direct", ECHO)
+        eventually(lambda: Caller(stack).invoke()[0] == 200, "an environment is there: its start may take longer than anybody queues", 30)
+        with ThreadPoolExecutor() as clients:
+            running = clients.submit(Caller(stack).invoke, payload=b'{"sleep": 5}')
+            eventually(lambda: [each["state"] for each in stack.environments("direct")] == ["busy"], "it runs")
+            usual, unusual = (Caller(stack, headers).invoke() for headers in ({}, {"X-Unusual": "1"}))
+            assert usual == unusual
+            assert (usual[0], json.loads(usual[2])["Code"]) == (429, "TooManyRequestsException")
+            assert running.result()[0] == 200
+    finally:
+        stack.stop()
 
 
 def test_many_at_once_all_get_their_own_answer(localstack: LocalStack, direct: str):
