@@ -43,7 +43,7 @@ def test_creating_a_function_starts_no_process_and_invoking_it_starts_one(locals
     localstack.create_function("lazy", ECHO)
     assert localstack.environments("lazy") == []
     answer, response = localstack.invoke("lazy", {"a": 1})
-    (environment,) = localstack.environments("lazy")
+    (environment,) = eventually(lambda: [each for each in localstack.environments("lazy") if each["pid"]], "its process is known")
     assert answer["event"] == {"a": 1}
     assert answer["pid"] == environment["pid"]
     assert answer["request_id"] == response["ResponseMetadata"]["RequestId"]
