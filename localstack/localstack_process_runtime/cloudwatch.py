@@ -16,12 +16,10 @@ BATCH_EVENTS = 200
 """The API takes 10,000, but whoever writes them holds the interpreter meanwhile."""
 BATCH_BYTES = 1_000_000  # https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutLogEvents.html
 REST_SECONDS = 0.001
-KEPT_EVENTS = 1_000
-"""Of one stream: LocalStack keeps them in memory, nearly 1 kB each, and would for ever."""
-KEPT_OF_GROUP = 2_000
-"""Of all streams of a group together, when another environment, which has one of its own, writes its first line."""
-LEAST_OF_STREAM = 50
-"""What a stream counts for at least, as it is something itself."""
+KEPT_EVENTS = 20_000
+"""Of all functions together: LocalStack keeps them in memory, nearly 1 kB each, and would for ever."""
+STREAM_COUNTS_FOR = 50
+"""Events, as it is something itself; every environment has one of its own."""
 
 Stream = tuple[str, str, str, str]
 """Account, region, log group, log stream."""
@@ -34,7 +32,7 @@ class LogWriter:
         self._flush_seconds = flush_seconds
         self._queue: queue.SimpleQueue[LogBatch] = queue.SimpleQueue()
         self._closing = threading.Event()
-        self._known: set[Stream] = set()
+        self._groups: dict[tuple[str, str], set[str]] = defaultdict(set)  # by account and region: others' logs are theirs
         self._thread = threading.Thread(target=self._run, name="process-runtime-logs", daemon=True)
         self._thread.start()
 
@@ -63,6 +61,8 @@ class LogWriter:
                 self._write(stream, events)
             except Exception:  # a log that cannot be written must not end the writing of the others
                 LOG.exception("could not write %d log events to %s", len(events), stream)
+        if streams:
+            self._make_room()
 
     def _write(self, stream: Stream, events: list[LogEvent]) -> None:
         from localstack.aws.connect import connect_to  # noqa: PLC0415 (LocalStack's modules load when it runs)
@@ -71,10 +71,9 @@ class LogWriter:
         account, region, group, name = stream
         logs = connect_to(aws_access_key_id=account, region_name=region).logs
         backend = get_moto_logs_backend(account, region)
-        if stream not in self._known or name not in _streams(backend, group):  # deleted meanwhile, with its group perhaps
+        if name not in _streams(backend, group):  # new, deleted meanwhile, or gone to make room
             self._create(logs, group, name)
-            self._known.add(stream)
-            _forget_oldest(_streams(backend, group))
+        self._groups[account, region].add(group)
         for batch in _batches(events):
             if backend.filters.metric_filters:  # LocalStack's API looks at them
                 logs.put_log_events(logGroupName=group, logStreamName=name, logEvents=batch)
@@ -82,8 +81,12 @@ class LogWriter:
                 # By the API, each event would be written as JSON and read again under the lock of the interpreter that answers requests.
                 _streams(backend, group)[name].put_log_events(batch)
             self._closing.wait(REST_SECONDS)
-        kept = _streams(backend, group)[name].events
-        del kept[: max(0, len(kept) - KEPT_EVENTS)]
+
+    def _make_room(self) -> None:
+        from localstack.services.logs.models import get_moto_logs_backend  # noqa: PLC0415
+
+        written = ((get_moto_logs_backend(*place), groups) for place, groups in self._groups.items())
+        make_room([_streams(backend, group) for backend, groups in written for group in groups], KEPT_EVENTS)
 
     @staticmethod
     def _create(logs: Any, group: str, name: str) -> None:
@@ -117,10 +120,40 @@ def _streams(backend: Any, group: str) -> dict[str, Any]:
     return found.streams if found else {}
 
 
-def _forget_oldest(streams: dict[str, Any]) -> None:
-    """Whole streams, until what is left is few enough; a stream of an environment that lives begins anew with its next line."""
-    kept = 0
-    for name, stream in reversed(list(streams.items())):
-        kept += max(len(stream.events), LEAST_OF_STREAM)
-        if kept > KEPT_OF_GROUP:
+def make_room(groups: list[dict[str, Any]], kept: int) -> None:
+    """Forget the oldest of the fullest groups until no more than `kept` events are left in all of them together.
+
+    So a function that says little keeps what it said however much the others say. Of a group, the stream that was silent longest goes
+    first; the stream of an environment that lives begins anew with its next line. `groups` are moto's: each its log streams by name.
+    """
+    sizes = [sum(map(_size, streams.values())) for streams in groups]
+    most = _water_level(sizes, kept)
+    for streams, size in zip(groups, sizes, strict=True):
+        excess = size - most
+        for name, stream in sorted(streams.items(), key=_last_heard):
+            if excess < _size(stream):
+                del stream.events[: max(0, excess)]
+                break
+            excess -= _size(stream)
             streams.pop(name, None)
+
+
+def _size(stream: Any) -> int:
+    return STREAM_COUNTS_FOR + len(stream.events)
+
+
+def _last_heard(item: tuple[str, Any]) -> int:
+    _, stream = item
+    heard: int = stream.last_ingestion_time or stream.creation_time
+    return heard
+
+
+def _water_level(sizes: list[int], capacity: int) -> int:
+    """How much each may have at most, for all together to have no more than `capacity`."""
+    left = capacity
+    for rank, size in enumerate(sorted(sizes)):
+        share = left // (len(sizes) - rank)
+        if size > share:
+            return share
+        left -= size
+    return capacity

@@ -5,8 +5,9 @@ from __future__ import annotations
 import subprocess
 import sys
 from types import SimpleNamespace
+from typing import Any
 
-from localstack_process_runtime.cloudwatch import KEPT_OF_GROUP, LEAST_OF_STREAM, _forget_oldest
+from localstack_process_runtime.cloudwatch import STREAM_COUNTS_FOR, make_room
 
 SCRIPT = """
 import botocore.session
@@ -57,14 +58,36 @@ def test_what_work_has_left_free_goes_back_once_it_is_quiet():
     assert run(GIVES_BACK) == "True"
 
 
-def test_the_oldest_streams_of_a_group_make_room():
-    def streams(*sizes: int) -> dict[str, SimpleNamespace]:
-        return {str(number): SimpleNamespace(events=[None] * size) for number, size in enumerate(sizes)}
+def streams(*sizes: int) -> dict[str, Any]:
+    return {str(at): SimpleNamespace(events=list(range(size)), creation_time=0, last_ingestion_time=at) for at, size in enumerate(sizes)}
 
-    few, many, short = streams(*[KEPT_OF_GROUP // 4] * 3), streams(*[KEPT_OF_GROUP // 4] * 9, 0), streams(*[1] * 1000)
-    for each in (few, many, short):
-        _forget_oldest(each)
-    assert list(few) == ["0", "1", "2"]
-    assert list(many) == ["6", "7", "8", "9"], "the one that begins counts as well"
-    assert list(short)[-1] == "999"
-    assert len(short) == KEPT_OF_GROUP // LEAST_OF_STREAM, "what is nearly empty is not kept for ever either"
+
+def sizes(group: dict[str, Any]) -> dict[str, int]:
+    return {name: len(stream.events) for name, stream in group.items()}
+
+
+def test_the_fullest_groups_make_room():
+    quiet, busy, busiest = streams(10), streams(500), streams(400, 900)
+    make_room([quiet, busy, busiest], kept=10 + 2 * 300 + 3 * STREAM_COUNTS_FOR)
+    assert (sizes(quiet), sizes(busy), sizes(busiest)) == ({"0": 10}, {"0": 300}, {"1": 300})
+    assert busy["0"].events[0] == 200, "the oldest went"
+
+
+def test_nothing_goes_while_there_is_room():
+    groups = [streams(10, 20), streams(), streams(0)]
+    make_room(groups, kept=30 + 3 * STREAM_COUNTS_FOR)
+    assert [sizes(group) for group in groups] == [{"0": 10, "1": 20}, {}, {"0": 0}]
+
+
+def test_the_stream_that_was_silent_longest_goes_first():
+    group = streams(100, 100, 100)
+    group["0"].last_ingestion_time = 9  # the first to begin lives still
+    group["1"].last_ingestion_time = None  # nobody wrote to it yet
+    make_room([group], kept=150 + 2 * STREAM_COUNTS_FOR)
+    assert sizes(group) == {"0": 100, "2": 50}
+
+
+def test_streams_that_are_nearly_empty_are_not_kept_for_ever_either():
+    group = streams(*[1] * 1000)
+    make_room([group], kept=10 * (STREAM_COUNTS_FOR + 1))
+    assert list(group) == [str(at) for at in range(990, 1000)]
