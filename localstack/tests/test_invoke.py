@@ -117,6 +117,8 @@ def test_logs_reach_cloudwatch_in_the_environments_own_stream(localstack: LocalS
     logs = localstack.client("logs")
 
     def messages() -> list[str]:
+        if not logs.describe_log_groups(logGroupNamePrefix="/aws/lambda/echo")["logGroups"]:
+            return []  # nothing was written yet
         streams = logs.describe_log_streams(logGroupName="/aws/lambda/echo")["logStreams"]
         events = [logs.get_log_events(logGroupName="/aws/lambda/echo", logStreamName=each["logStreamName"])["events"] for each in streams]
         return [event["message"] for stream in events for event in stream]
