@@ -15,7 +15,8 @@ CODE = """
 
     def app(event, context):
         authorizer = event["requestContext"].get("authorizer")
-        body = {"greeting": greeting, "colour": os.environ["COLOUR"], "secret": os.environ["SECRET_ARN"], "authorizer": authorizer}
+        variables = {name.lower(): os.environ[name] for name in ("COLOUR", "SECRET_ARN", "SECRET")}
+        body = {"greeting": greeting, "authorizer": authorizer, **variables}
         return {"statusCode": 200, "body": json.dumps(body | {"resource": event["requestContext"]["resourcePath"]})}
 
     def authorize(event, context):

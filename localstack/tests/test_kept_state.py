@@ -47,13 +47,13 @@ def kill_once_saved(stack: LocalStack) -> None:
 
 
 def test_what_was_deployed_serves_again_and_can_be_updated(mortal: LocalStack, deployment: Deployment):
-    secret = deployment.request("GET", "/api/products/1", Authorization="Bearer good").json()["secret"]
+    secret = deployment.request("GET", "/api/products/1", Authorization="Bearer good").json()["secret_arn"]
     value = mortal.client("secretsmanager").get_secret_value(SecretId=secret)["SecretString"]
 
     kill_once_saved(mortal)
 
     answer = deployment.request("GET", "/api/products/1", Authorization="Bearer good")
-    assert (answer.status, answer.json()["greeting"], answer.json()["secret"]) == (200, "hello", secret)
+    assert (answer.status, answer.json()["greeting"], answer.json()["secret_arn"]) == (200, "hello", secret)
     assert deployment.request("GET", "/api/products/1").status == 401
     edge = mortal.request("GET", "/api/products/1", Authorization="Bearer good")
     assert (edge.status, edge.json()["greeting"]) == (200, "hello")

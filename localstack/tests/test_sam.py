@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -27,8 +28,9 @@ def test_a_request_passes_authorizer_function_and_layer(deployment: Deployment):
     authorizer = body["authorizer"]
     assert (authorizer["principalId"], authorizer["username"], authorizer["type"]) == ("7", "ada", "TOKEN")
     assert (body["greeting"], body["colour"], body["resource"]) == ("hello", "blue", "/api/products/{product_id}")
-    secret = deployment.stack.client("secretsmanager").get_secret_value(SecretId=body["secret"])["SecretString"]
-    assert len(secret) == 40
+    secret = deployment.stack.client("secretsmanager").get_secret_value(SecretId=body["secret_arn"])["SecretString"]
+    assert (len(body["secret"]), json.loads(secret)) == (40, {"key": body["secret"]})
+    assert "Logging error" not in deployment.stack.log.read_text(), "LocalStack's log is one to be read"
 
 
 @pytest.mark.parametrize("headers", [{}, {"Authorization": "good"}, {"Authorization": "Bearer bad"}], ids=["none", "invalid", "refused"])
