@@ -1,44 +1,79 @@
-"""The `inventory` command. A new command or group of commands is a module of its own, added to COMMANDS or GROUPS under its heading."""
+"""The `inventory` command. A new command or group of commands is a module of its own, added to COMMANDS under its heading."""
 
 from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator, Mapping
+from functools import cache
+from importlib import import_module
 from pathlib import Path  # noqa: TC003 - typer reads annotations when it runs
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
-import httpx
-import pymysql
 import typer
-from botocore.exceptions import BotoCoreError, ClientError
-from redis.exceptions import RedisError
-from sqlalchemy.exc import DBAPIError
+from typer.core import TyperGroup
+from typer.main import get_command
 
-from infra.cli import (
-    auth,
-    backup,
-    db,
-    dead_letters,
-    debug,
-    dev,
-    events,
-    invoke,
-    lifecycle,
-    local,
-    logs,
-    rebuild,
-    reconcile,
-    replay,
-    seed,
-    status,
-    top,
-    users,
-)
 from infra.cli.context import CommandFailed, chosen_stack, errors
 from infra.stack import PortBusy
 from infra.stack.launcher import CameNotUp, NotRunning
 
+if TYPE_CHECKING:
+    from typer._click import Command
+
+# Each by its module and its function there; a group is its module's `app`.
+COMMANDS = {
+    "Run": ("lifecycle.up", "lifecycle.down", "lifecycle.start", "lifecycle.stop", "lifecycle.restart", "lifecycle.revive"),
+    "Watch": ("status.status", "top.top", "logs.logs", "reconcile.reconcile", "events.app", "dead_letters.app"),
+    "Data": ("seed.seed", "replay.replay", "backup.backup", "backup.restore", "rebuild.rebuild", "users.app", "auth.app", "db.app"),
+    "Develop": ("invoke.invoke", "local.local", "dev.dev", "debug.debug"),
+}
+
+
+class _Commands(Mapping[str, "Command"]):
+    """The commands by name, each imported when it is asked for: most wait for libraries that the others can do without."""
+
+    def __init__(self) -> None:
+        self._places = {self._name(place): (panel, place) for panel, places in COMMANDS.items() for place in places}
+
+    def __getitem__(self, name: str) -> Command:
+        return _command(name, *self._places[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    @staticmethod
+    def _name(place: str) -> str:
+        module, function = place.split(".")
+        return (module if function == "app" else function).replace("_", "-")
+
+
+@cache
+def _command(name: str, panel: str, place: str) -> Command:
+    module, attribute = place.split(".")
+    found = getattr(import_module(f"infra.cli.{module}"), attribute)
+    if isinstance(found, typer.Typer):
+        its = found
+    else:
+        its = typer.Typer(rich_markup_mode="markdown", add_completion=False)
+        its.command()(found)
+    command = get_command(its)
+    command.name = name
+    command.rich_help_panel = panel  # type: ignore[attr-defined] # of both classes there are
+    return command
+
+
+class _Inventory(TyperGroup):
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.commands = _Commands()  # type: ignore[assignment] # nothing is added
+
+
 app = typer.Typer(
+    cls=_Inventory,
     help="Runs, watches and operates the inventory system on this machine.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -46,24 +81,6 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-COMMANDS = {
-    "Run": (lifecycle.up, lifecycle.down, lifecycle.start, lifecycle.stop, lifecycle.restart, lifecycle.revive),
-    "Watch": (status.status, top.top, logs.logs, reconcile.reconcile),
-    "Data": (seed.seed, replay.replay, backup.backup, backup.restore, rebuild.rebuild),
-    "Develop": (invoke.invoke, local.local, dev.dev, debug.debug),
-}
-GROUPS = {
-    "Watch": {"events": events.app, "dead-letters": dead_letters.app},
-    "Data": {"users": users.app, "auth": auth.app, "db": db.app},
-}
-
-for panel, commands in COMMANDS.items():
-    for command in commands:
-        app.command(rich_help_panel=panel)(command)
-for panel, groups in GROUPS.items():
-    for name, group in groups.items():
-        app.add_typer(group, name=name, rich_help_panel=panel)
 
 
 @app.callback()
@@ -89,17 +106,30 @@ def main() -> None:
         app()
     except (CommandFailed, PortBusy, NotRunning, CameNotUp) as error:
         _fail(str(error))
-    except (ClientError, BotoCoreError, httpx.HTTPError, RedisError) as error:
-        _fail(f"{error}\nIs everything running? See: inventory status")
-    except (pymysql.Error, DBAPIError) as error:
-        told = error.orig if isinstance(error, DBAPIError) else error
-        # The number is for programs; the text behind it says what is wrong.
-        _fail(f"The database: {told.args[-1] if told and told.args else error}\nIs everything running? See: inventory status")
     except BrokenPipeError:
         # The reader has seen enough. Nothing more may be written, not even by the interpreter at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except KeyboardInterrupt:
         sys.exit(130)
+    except Exception as error:
+        if (message := _of_servers(error)) is None:
+            raise
+        _fail(f"{message}\nIs everything running? See: inventory status")
+
+
+def _of_servers(error: Exception) -> str | None:
+    """What to tell of an error that AWS, HTTP, Redis or the database caused."""
+    import httpx  # noqa: PLC0415 (what raised it has imported it; the other commands need not wait for it)
+    import pymysql  # noqa: PLC0415
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+    from redis.exceptions import RedisError  # noqa: PLC0415
+    from sqlalchemy.exc import DBAPIError  # noqa: PLC0415
+
+    told = error.orig if isinstance(error, DBAPIError) else error
+    if isinstance(told, pymysql.Error):
+        # The number is for programs; the text behind it says what is wrong.
+        return f"The database: {told.args[-1] if told.args else error}"
+    return str(error) if isinstance(error, (ClientError, BotoCoreError, httpx.HTTPError, RedisError, DBAPIError)) else None
 
 
 def _fail(message: str) -> None:

@@ -47,6 +47,26 @@ def test_every_group_and_command_explains_itself_at_eighty_columns():
         assert max(map(len, told.stdout.splitlines())) <= 80
 
 
+def test_a_command_waits_for_no_library_that_only_others_need():
+    script = "import sys; from infra.cli.main import app; app(['status', '--help'], standalone_mode=False); print(*sys.modules)"
+    told = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    modules = told.stdout.splitlines()[-1].split()
+    assert "infra.cli.status" in modules
+    assert {"boto3", "sqlalchemy", "alembic", "infra.cli.top"} & set(modules) == set()
+
+
+def test_what_is_mistyped_is_told_from_all_names(capsys):
+    with pytest.raises(SystemExit):
+        cli.app(["dead-leters"])
+    assert "Did you mean 'dead-letters'?" in capsys.readouterr().err
+
+
 def test_a_pipe_that_is_closed_is_no_failure():
     command = f"{sys.executable} -m infra.cli.main db sql | head -1; exit ${{PIPESTATUS[0]}}"
     told = subprocess.run(
