@@ -1,9 +1,11 @@
-# The inventory system: `make up` runs it, `make test` proves it. Needs Python 3.11+ and make; gets the rest itself.
+# The inventory system: `make up` runs it, `make test` proves it. Needs Python and make; gets the rest itself.
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
+# What all that is locked is built for.
+PYTHONS := 3.11 3.12 3.13 3.14
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 UV_VERSION := 0.13.9
 export UV_PYTHON_DOWNLOADS := never
@@ -208,7 +210,8 @@ servers:
 # The whole list at once, before anything is built: a machine without root is told all it lacks, with nothing half-done.
 .PHONY: bootstrap
 bootstrap:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed, this is " + sys.version)'
+	@$(PYTHON) -c 'import sys; sys.exit("%d.%d" % sys.version_info[:2] not in "$(PYTHONS)".split() \
+		and "Python $(firstword $(PYTHONS)) to $(lastword $(PYTHONS)) is needed, and $(PYTHON) is " + sys.version + "\nName another: make up PYTHON=...")'
 	@PYTHON=$(PYTHON) infra/stack/require-debian.sh ensurepip:=python3-venv mariadbd=mariadb-server redis-server=redis-server \
 		$(if $(filter test screenshots,$(MAKECMDGOALS)),chromium=chromium)
 
@@ -300,8 +303,11 @@ dependencies: install $(STAMPS)/page-tools $(STAMPS)/audit $(STAMPS)/bench-pytho
 plugin-wheel: $(STAMPS)/localstack ## The LocalStack plugin as a wheel, for any SAM project: .build/plugin
 	@cd localstack && .venv/bin/python -m hatchling build --target wheel --directory $(CURDIR)/.build/plugin
 
+# Of Python alone, and only to be had as sources.
+ONLY_SOURCES := airspeed-ext crontab jsonpath-rw localstack-client
+
 .PHONY: lock
-lock: $(STAMPS)/tools ## Resolve the ten lock files anew from their requirements.in
+lock: $(STAMPS)/tools ## Resolve the ten lock files anew from their requirements.in, and see that all is built for every Python
 	$(UV) $(COMPILE) requirements.in -o requirements.lock
 	$(UV) $(COMPILE) -c requirements.lock $(NOT_IN_LAYER:%=--no-emit-package %) layers/dependencies/requirements.in -o layers/dependencies/requirements.lock
 	$(UV) $(COMPILE) -c requirements.lock $(IN_DEPENDENCIES:%=--no-emit-package %) layers/tracing/requirements.in -o layers/tracing/requirements.lock
@@ -311,7 +317,11 @@ lock: $(STAMPS)/tools ## Resolve the ten lock files anew from their requirements
 	$(UV) $(COMPILE) tests/bench/requirements.in -o tests/bench/requirements.lock
 	$(UV) $(COMPILE) tests/containers/requirements.in -o tests/containers/requirements.lock
 	$(UV) $(COMPILE) tests/aws/requirements.in -o tests/aws/requirements.lock
-	$(UV) $(COMPILE) --exclude-newer 2026-02-20 localstack/requirements.in -o localstack/requirements.lock
+	$(UV) $(COMPILE) --exclude-newer 2026-02-20 --exclude-newer-package jpype1=2026-11-20 localstack/requirements.in -o localstack/requirements.lock
+	@for python in $(PYTHONS); do for lock in requirements.lock localstack/requirements.lock layers/*/requirements.lock; do \
+		$(UV) pip install --quiet --dry-run --no-deps --target .build/unused --python-version $$python \
+			--only-binary :all: $(ONLY_SOURCES:%=--no-binary %) --require-hashes -r $$lock || exit; \
+	done; done
 
 .PHONY: clean
 clean: ## Remove all that make built; refuses while the system runs; data in .run stays

@@ -1,4 +1,4 @@
-"""Keeping LocalStack small: what botocore reads is held once, all threads take memory from one place, and what is free goes back when all is quiet."""
+"""Keeping LocalStack small: what botocore reads is held once, and what is free is in one place, and goes back when all is quiet."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ import os
 import platform
 import socket
 import stat
+import sys
 import zipfile
 from typing import TYPE_CHECKING, Any
 
@@ -52,9 +53,11 @@ def _refused(call: Any, **arguments: Any) -> str:
     return str(refused.value)
 
 
-def test_a_function_of_any_runtime_is_run_as_python_3_11(localstack: LocalStack):
+def test_a_function_of_any_runtime_is_run_by_localstacks_python(localstack: LocalStack):
     localstack.create_function("newer", HERE, Runtime="python3.13")
-    assert localstack.invoke("newer", {})[0]["python"] == [3, 11]
+    found = localstack.invoke("newer", {})[0]
+    ours = sys.version_info[:2]
+    assert (found["python"], found["variables"]["AWS_EXECUTION_ENV"]) == (list(ours), "AWS_Lambda_python{}.{}".format(*ours))
     localstack.create_function("of-node", {"index.js": "exports.handler = async () => 1"}, Runtime="nodejs22.x", Handler="index.handler")
     answer, response = localstack.invoke("of-node", {})
     assert (response["FunctionError"], answer["errorType"]) == ("Unhandled", "Runtime.ImportModuleError")

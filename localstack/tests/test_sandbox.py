@@ -182,7 +182,7 @@ def test_what_is_confined_runs_as_before(harness: Harness):
             return 2 * number
 
         def handler(event, context):
-            with multiprocessing.Pool(2) as pool:
+            with multiprocessing.get_context("fork").Pool(2) as pool:
                 doubled = pool.map(double, [1, 2])
             with tempfile.TemporaryDirectory() as directory:
                 os.rename(tempfile.mkdtemp(), directory + "/moved")
