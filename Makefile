@@ -213,7 +213,7 @@ bootstrap:
 	@$(PYTHON) -c 'import sys; sys.exit("%d.%d" % sys.version_info[:2] not in "$(PYTHONS)".split() \
 		and "Python $(firstword $(PYTHONS)) to $(lastword $(PYTHONS)) is needed, and $(PYTHON) is " + sys.version + "\nName another: make up PYTHON=...")'
 	@PYTHON=$(PYTHON) infra/stack/require-debian.sh ensurepip:=python3-venv mariadbd=mariadb-server redis-server=redis-server \
-		$(if $(filter test screenshots,$(MAKECMDGOALS)),chromium=chromium)
+		$(if $(filter test screenshots,$(MAKECMDGOALS)),$(CHROMIUM_PACKAGE))
 
 $(STAMPS)/tools: requirements.lock pyproject.toml | bootstrap
 	@mkdir -p $(STAMPS)
@@ -262,9 +262,17 @@ $(STAMPS)/page: $(PAGE_SOURCES) $(STAMPS)/page-tools
 	@cd frontend && $(WITH_NODE) npm run --silent build
 	@touch $@
 
+# Ubuntu has Chromium as a snap only, which sees nothing of what tests write; there Playwright brings its own.
+CHROMIUM_PACKAGE = $(if $(shell grep -sx ID=ubuntu /etc/os-release),,chromium=chromium)
+
 .PHONY: browser
-browser:
-	@PYTHON=$(PYTHON) infra/stack/require-debian.sh chromium=chromium
+browser: $(STAMPS)/page-tools
+ifdef CHROMIUM
+else ifneq ($(CHROMIUM_PACKAGE),)
+	@PYTHON=$(PYTHON) infra/stack/require-debian.sh $(CHROMIUM_PACKAGE)
+else
+	@cd frontend && $(WITH_NODE) npx playwright install --with-deps --only-shell chromium
+endif
 
 .PHONY: screenshots
 screenshots: up browser ## Take a picture of every view of the running page
