@@ -266,13 +266,19 @@ $(STAMPS)/page: $(PAGE_SOURCES) $(STAMPS)/page-tools
 CHROMIUM_PACKAGE = $(if $(shell grep -sx ID=ubuntu /etc/os-release),,chromium=chromium)
 
 .PHONY: browser
-browser: $(STAMPS)/page-tools
 ifdef CHROMIUM
+browser:
 else ifneq ($(CHROMIUM_PACKAGE),)
+browser:
 	@PYTHON=$(PYTHON) infra/stack/require-debian.sh $(CHROMIUM_PACKAGE)
 else
-	@cd frontend && $(WITH_NODE) npx playwright install --with-deps --only-shell chromium
+browser: $(STAMPS)/browser
 endif
+
+$(STAMPS)/browser: $(STAMPS)/page-tools
+	@echo "Installing Playwright's Chromium"
+	@cd frontend && $(WITH_NODE) npx playwright install --with-deps --only-shell chromium
+	@touch $@
 
 .PHONY: screenshots
 screenshots: up browser ## Take a picture of every view of the running page
