@@ -62,7 +62,10 @@ class LogWriter:
             except Exception:  # a log that cannot be written must not end the writing of the others
                 LOG.exception("could not write %d log events to %s", len(events), stream)
         if streams:
-            self._make_room()
+            try:
+                self._make_room()
+            except Exception:  # nor must it
+                LOG.exception("could not make room among the log events")
 
     def _write(self, stream: Stream, events: list[LogEvent]) -> None:
         from localstack.aws.connect import connect_to  # noqa: PLC0415 (LocalStack's modules load when it runs)
@@ -126,7 +129,7 @@ def make_room(groups: list[dict[str, Any]], kept: int) -> None:
     So a function that says little keeps what it said however much the others say. Of a group, the stream that was silent longest goes
     first; the stream of an environment that lives begins anew with its next line. `groups` are moto's: each its log streams by name.
     """
-    sizes = [sum(map(_size, streams.values())) for streams in groups]
+    sizes = [sum(map(_size, list(streams.values()))) for streams in groups]  # the API's threads make and delete streams meanwhile
     most = _water_level(sizes, kept)
     for streams, size in zip(groups, sizes, strict=True):
         excess = size - most

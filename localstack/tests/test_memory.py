@@ -5,9 +5,14 @@ from __future__ import annotations
 import subprocess
 import sys
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from localstack_process_runtime.cloudwatch import STREAM_COUNTS_FOR, make_room
+from stack import eventually
+
+from localstack_process_runtime.cloudwatch import STREAM_COUNTS_FOR, LogWriter, make_room
+
+if TYPE_CHECKING:
+    import pytest
 
 SCRIPT = """
 import botocore.session
@@ -85,6 +90,18 @@ def test_the_stream_that_was_silent_longest_goes_first():
     group["1"].last_ingestion_time = None  # nobody wrote to it yet
     make_room([group], kept=150 + 2 * STREAM_COUNTS_FOR)
     assert sizes(group) == {"0": 100, "2": 50}
+
+
+def test_log_writing_outlives_whatever_goes_wrong_in_making_room(monkeypatch: pytest.MonkeyPatch):
+    writer = LogWriter(0.01)
+    written: list[int] = []
+    monkeypatch.setattr(writer, "_write", lambda _stream, events: written.extend(events))
+    monkeypatch.setattr(writer, "_make_room", lambda: 1 / 0)
+    spec = SimpleNamespace(account="0", region="r", log_group="g")
+    for number in range(2):
+        writer.put(SimpleNamespace(spec=spec, stream="s", events=[number]))
+        eventually(lambda number=number: number in written, "it is written")
+    writer.close()
 
 
 def test_streams_that_are_nearly_empty_are_not_kept_for_ever_either():
