@@ -13,9 +13,10 @@ import logging
 import os
 import threading
 import time
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from localstack.aws.handlers import run_custom_response_handlers
+from localstack.aws.handlers import run_custom_finalizers, serve_custom_service_request_handlers
 from localstack.services.plugins import SERVICE_PLUGINS, ServiceContainer
 from localstack.services.stores import AccountRegionBundle
 from localstack.state import AssetDirectory, StateVisitor, pickle
@@ -37,6 +38,8 @@ READS = ("Describe", "Get", "Head", "Invoke", "List", "Validate")
 QUIET_SECONDS = 0.3
 """After the last change: a deployment changes things many times a second."""
 LOOK_AGAIN_SECONDS = 0.05
+TRY_AGAIN_SECONDS = 5.0
+"""After a save that failed, on a full disk for one."""
 
 start_service = ServiceContainer.start
 
@@ -53,10 +56,9 @@ class KeptState:
         self._objects = directory / "objects"
         self._saved: dict[str, bytes] = self._read()
         self._unloaded = set(self._saved)
-        self._changed: set[str] = set()
-        self._changed_at = 0.0
-        self._something_changed = threading.Event()
+        self._changes = Changes()
         self._saving = threading.Lock()
+        self._wanted: set[Path] | None = None
 
     def install(self) -> None:
         """Load each service's state as it starts, and save what changes from then on."""
@@ -71,7 +73,8 @@ class KeptState:
             return started
 
         ServiceContainer.start = start
-        run_custom_response_handlers.append(self._note_change)
+        serve_custom_service_request_handlers.append(self._changes.begin)
+        run_custom_finalizers.append(self._changes.end)
         threading.Thread(target=self._save_when_quiet, name="kept-state", daemon=True).start()
 
     def load_what_serves(self) -> None:
@@ -84,73 +87,60 @@ class KeptState:
             LOG.info("state of %s loaded in %.2f s", ", ".join(BEHIND_THE_GATEWAY), time.perf_counter() - began)
 
     def save(self) -> bool:
-        """Save what has changed. False, and nothing is saved, when it went on changing meanwhile."""
+        """Save what has changed. False, and nothing is saved, when something was being changed meanwhile."""
         with self._saving:
-            changed, self._changed = self._changed, set()
+            moment, changed = self._changes.until_now()
             pickled = {name: self._pickled(name) for name in sorted(changed)}
-            if self._changed or _being_deployed():
-                self._changed |= changed
+            if _being_deployed() or not self._changes.none_since(moment):
                 return False
             for name, state in pickled.items():
-                if state is None:
+                if isinstance(state, Exception):
+                    LOG.error("the state of %s cannot be kept", name, exc_info=state)
                     self._saved.pop(name, None)
                 else:
                     self._saved[name] = state
             if changed:
                 self._write()
+                self._changes.are_kept(moment)
             return True
 
     # saving
 
-    def _note_change(self, _chain: object, context: RequestContext, response: Any) -> None:
-        if context.service is None or context.operation is None or response.status_code >= 400:
-            return
-        name = context.service.service_name
-        if name in SERVICES and not context.operation.name.startswith(READS):
-            self._changed.add(name)
-            self._changed_at = time.monotonic()
-            self._something_changed.set()
-
     def _save_when_quiet(self) -> None:
         while True:
-            self._something_changed.wait()
-            while time.monotonic() - self._changed_at < QUIET_SECONDS:
-                if _being_deployed():
-                    # A stack is complete a moment before its outputs are.
-                    self._changed_at = time.monotonic()
-                time.sleep(LOOK_AGAIN_SECONDS)
-            self._something_changed.clear()
             try:
-                saved = self.save()
-            except OSError:
-                LOG.exception("what was deployed is not kept")
-            else:
-                if not saved:
-                    self._something_changed.set()
+                self._changes.wait()
+                self.save()
+            except Exception:
+                LOG.exception("what was deployed is not kept yet")
+                time.sleep(TRY_AGAIN_SECONDS)
 
-    def _pickled(self, name: str) -> bytes | None:
-        """A service's state; None, and then nothing is kept of it any more, where LocalStack does not know how to pickle it."""
+    def _pickled(self, name: str) -> bytes | Exception:
+        """A service's state. An exception where it changed meanwhile, or where LocalStack does not know how to pickle it: then nothing is
+        kept of it any more.
+        """
         service = SERVICE_PLUGINS.require(name)
         try:
             if name == "s3":
                 self._keep_objects(service)
             return bytes(pickle.dumps(_containers(service)))
-        except Exception:
-            LOG.exception("the state of %s cannot be kept", name)
-            return None
+        except Exception as problem:  # noqa: BLE001 (whatever a service's own classes raise)
+            return problem
 
     def _keep_objects(self, service: Service) -> None:
         storage = service._provider._storage_backend  # noqa: SLF001 (LocalStack offers no other way to a provider)
+        self._wanted = set()
         for path, bucket, stored in self._stored_objects(service):
+            self._wanted.add(path)
             if not path.exists():
                 with storage.open(bucket, stored, mode="r") as content:
                     _write_privately(path, b"".join(content))
 
     def _write(self) -> None:
         _write_privately(self._file, pickle.dumps({"made_by": made_by(), "services": self._saved}))
-        if SERVICE_PLUGINS.is_running("s3"):
-            wanted = {path for path, _, _ in self._stored_objects(SERVICE_PLUGINS.get_service("s3"))}
-            for path in set(self._objects.glob("*")) - wanted:
+        if self._wanted is not None:
+            # Of the moment that was saved: a later one's objects are not in the file yet, nor are its deletions.
+            for path in set(self._objects.glob("*")) - self._wanted:
                 path.unlink(missing_ok=True)
 
     def _stored_objects(self, service: Service) -> Iterator[tuple[Path, str, Any]]:
@@ -206,6 +196,64 @@ class KeptState:
                 target.write(content)
                 # Else it would count as another object.
                 stored.internal_last_modified = target.file.internal_last_modified = written
+
+
+class Changes:
+    """Which services were changed by requests, and whether any request is changing one now."""
+
+    def __init__(self) -> None:
+        self._noted = threading.Condition()
+        self._under_way: set[int] = set()
+        self._changed: dict[str, int] = {}
+        self._moment = 0
+        """Counts beginnings and endings."""
+        self._quiet_since = 0.0
+
+    def begin(self, _chain: object, context: RequestContext, _response: object) -> None:
+        """Before a request is served."""
+        if context.service is None or context.operation is None:
+            return
+        if context.service.service_name in SERVICES and not context.operation.name.startswith(READS):
+            with self._noted:
+                self._moment += 1
+                self._under_way.add(id(context))
+
+    def end(self, _chain: object, context: RequestContext, response: Any) -> None:
+        """After it was served, whichever way that ended, and before its answer is sent."""
+        with self._noted:
+            if id(context) not in self._under_way:
+                return
+            self._under_way.remove(id(context))
+            self._moment += 1
+            if response.status_code < HTTPStatus.BAD_REQUEST and context.service is not None:
+                self._changed[context.service.service_name] = self._moment
+                self._quiet_since = time.monotonic()
+                self._noted.notify_all()
+
+    def wait(self) -> None:
+        """Until there are changes, and have been no more for a while."""
+        with self._noted:
+            self._noted.wait_for(lambda: self._changed)
+            while self._under_way or time.monotonic() - self._quiet_since < QUIET_SECONDS:
+                self._noted.wait(LOOK_AGAIN_SECONDS)
+                if _being_deployed():
+                    # A stack is complete a moment before its outputs are.
+                    self._quiet_since = time.monotonic()
+
+    def until_now(self) -> tuple[int, set[str]]:
+        """The moment, and the services changed until then whose changes are not kept."""
+        with self._noted:
+            return self._moment, set(self._changed)
+
+    def none_since(self, moment: int) -> bool:
+        """Whether nothing was being changed at that moment nor has been since."""
+        with self._noted:
+            return not self._under_way and self._moment == moment
+
+    def are_kept(self, moment: int) -> None:
+        """Those until this moment."""
+        with self._noted:
+            self._changed = {name: changed for name, changed in self._changed.items() if changed > moment}
 
 
 class _Collector(StateVisitor):  # type: ignore[misc] # LocalStack is untyped here

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import uuid
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
 from sam import CODE, TEMPLATE, Deployment
 from stack import LocalStack, eventually
+
+from localstack_process_runtime.kept_state import Changes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,11 +40,17 @@ def kept(stack: LocalStack) -> Path:
     return stack.directory / "kept" / "state"
 
 
-def kill_once_saved(stack: LocalStack) -> None:
-    """Something is changed, so that what was deployed before it is saved; then the process is killed, and started again."""
-    before = kept(stack).stat().st_mtime_ns if kept(stack).exists() else 0
-    stack.client("s3").put_object(Bucket="artifacts", Key="last", Body=b"last")
-    eventually(lambda: kept(stack).exists() and kept(stack).stat().st_mtime_ns > before, "the state is saved")
+def wait_until_saved(stack: LocalStack) -> None:
+    """A last object is put: its content is kept in a file of its own, and after that a state that knows it and all that came before."""
+    name = uuid.uuid4().hex
+    stack.client("s3").put_object(Bucket="artifacts", Key=name, Body=name.encode())
+    whole = "[0-9a-f]" * 64
+    objects = kept(stack).with_name("objects")
+    mine = eventually(lambda: [path for path in objects.glob(whole) if path.read_bytes() == name.encode()], "the object is kept")[0]
+    eventually(lambda: kept(stack).exists() and kept(stack).stat().st_mtime_ns > mine.stat().st_mtime_ns, "the state is saved")
+
+
+def kill_and_start(stack: LocalStack) -> None:
     stack.kill()
     stack.start()
     stack.wait()
@@ -50,7 +60,9 @@ def test_what_was_deployed_serves_again_and_can_be_updated(mortal: LocalStack, d
     secret = deployment.request("GET", "/api/products/1", Authorization="Bearer good").json()["secret_arn"]
     value = mortal.client("secretsmanager").get_secret_value(SecretId=secret)["SecretString"]
 
-    kill_once_saved(mortal)
+    mortal.client("s3").put_object(Bucket="artifacts", Key="kept", Body=b"kept")
+    wait_until_saved(mortal)
+    kill_and_start(mortal)
 
     answer = deployment.request("GET", "/api/products/1", Authorization="Bearer good")
     assert (answer.status, answer.json()["greeting"], answer.json()["secret_arn"]) == (200, "hello", secret)
@@ -58,7 +70,7 @@ def test_what_was_deployed_serves_again_and_can_be_updated(mortal: LocalStack, d
     edge = mortal.request("GET", "/api/products/1", Authorization="Bearer good")
     assert (edge.status, edge.json()["greeting"]) == (200, "hello")
     assert mortal.client("secretsmanager").get_secret_value(SecretId=secret)["SecretString"] == value
-    assert mortal.client("s3").get_object(Bucket="artifacts", Key="last")["Body"].read() == b"last"
+    assert mortal.client("s3").get_object(Bucket="artifacts", Key="kept")["Body"].read() == b"kept"
     stack = mortal.client("cloudformation").describe_stacks(StackName="sam")["Stacks"][0]
     assert {each["OutputKey"]: each["OutputValue"] for each in stack["Outputs"]} == deployment.outputs
 
@@ -71,8 +83,7 @@ def test_what_was_deployed_serves_again_and_can_be_updated(mortal: LocalStack, d
 
 def test_a_deployment_that_was_killed_in_the_middle_never_happened(mortal: LocalStack, deployment: Deployment):
     client = mortal.client("cloudformation")
-    saved = kept(mortal).stat().st_mtime_ns
-    eventually(lambda: kept(mortal).stat().st_mtime_ns > saved, "the last deployment is saved")
+    wait_until_saved(mortal)
     code = deployment.put("code-3.zip", {"product/__init__.py": "", "product/app.py": CODE.replace('"route"', '"way"')})
     values = {"Bucket": "artifacts", "LayerKey": "layer-2.zip", "CodeKey": code, "Colour": "green"}
     change_set = client.create_change_set(
@@ -85,9 +96,7 @@ def test_a_deployment_that_was_killed_in_the_middle_never_happened(mortal: Local
     )["Id"]
     eventually(lambda: client.describe_change_set(ChangeSetName=change_set)["Status"] == "CREATE_COMPLETE", "the change set is made", 20)
     client.execute_change_set(ChangeSetName=change_set)
-    mortal.kill()
-    mortal.start()
-    mortal.wait()
+    kill_and_start(mortal)
     assert client.describe_stacks(StackName="sam")["Stacks"][0]["StackStatus"] == "UPDATE_COMPLETE"
     body = deployment.request("GET", "/api/products/1", Authorization="Bearer good").json()
     assert (body["colour"], body["route"]) == ("red", "/api/products/{product_id}")
@@ -106,3 +115,43 @@ def test_what_is_kept_is_for_its_owner_only(mortal: LocalStack, deployment: Depl
     files = [path for path in kept(mortal).parent.rglob("*") if path.is_file()]
     assert files
     assert {path.stat().st_mode & 0o777 for path in files} == {0o600}
+
+
+def request(service: str, operation: str) -> SimpleNamespace:
+    return SimpleNamespace(service=SimpleNamespace(service_name=service), operation=SimpleNamespace(name=operation))
+
+
+SERVED, REFUSED = SimpleNamespace(status_code=200), SimpleNamespace(status_code=400)
+
+
+def test_what_is_being_changed_while_it_is_read_is_not_kept_as_read():
+    changes = Changes()
+    deployed, later, reading = request("lambda", "CreateFunction"), request("s3", "PutObject"), request("s3", "GetObject")
+    changes.begin(None, deployed, None)
+    changes.end(None, deployed, SERVED)
+    moment, changed = changes.until_now()
+    assert changed == {"lambda"}
+
+    changes.begin(None, reading, None)
+    assert changes.none_since(moment)
+    changes.begin(None, later, None)
+    assert not changes.none_since(moment), "one is under way"
+    under_way, _ = changes.until_now()
+    assert not changes.none_since(under_way), "it still is"
+    changes.end(None, later, SERVED)
+    assert not changes.none_since(under_way), "it ended meanwhile"
+
+    changes.are_kept(moment)
+    moment, changed = changes.until_now()
+    assert (changed, changes.none_since(moment)) == ({"s3"}, True)
+    changes.are_kept(moment)
+    assert changes.until_now() == (moment, set())
+
+
+def test_a_request_that_is_refused_changes_nothing_and_ends():
+    changes = Changes()
+    refused = request("s3", "PutObject")
+    changes.begin(None, refused, None)
+    changes.end(None, refused, REFUSED)
+    moment, changed = changes.until_now()
+    assert (changed, changes.none_since(moment)) == (set(), True)
