@@ -16,8 +16,11 @@ if TYPE_CHECKING:
 def child_pid(stack: Stack, name: str) -> int | None:
     """The process of this child (a consumer's name, `live-events`); None while there is none."""
     bridge = stack.state.read().get("servers", {}).get("bridge", {}).get("pid")
-    with contextlib.suppress(psutil.Error):  # it has just ended
-        for child in psutil.Process(bridge).children() if bridge else ():
+    children = []
+    with contextlib.suppress(psutil.Error):  # the bridge has just ended
+        children = psutil.Process(bridge).children() if bridge else []
+    for child in children:
+        with contextlib.suppress(psutil.Error):  # this one has
             if child_name(child) == name:
                 return child.pid
     return None

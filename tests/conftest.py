@@ -26,7 +26,7 @@ def mariadb(stack: Stack) -> Iterator[dict[str, str]]:
     with running(stack, "mariadb"):
         migrate = stack.jobs["migrate"]
         migrated = subprocess.run(
-            migrate.command, env=migrate.environment, cwd=migrate.directory, capture_output=True, text=True, check=False
+            migrate.command, env=migrate.environment, cwd=migrate.directory, capture_output=True, text=True, check=False, timeout=300
         )
         assert migrated.returncode == 0, migrated.stdout + migrated.stderr
         yield {name: value for name, value in stack.addresses().items() if name.startswith("DATABASE_")}

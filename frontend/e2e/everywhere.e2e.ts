@@ -19,7 +19,7 @@ async function axe(page: Page, what: string): Promise<void> {
 }
 
 test('axe finds nothing serious on any list, light or dark, nor on the way in', async ({ page, admin }) => {
-  test.setTimeout(240_000)
+  test.setTimeout(600_000)
   await admin.api.product(12)
   for (const path of paths) {
     await page.goto(path)
@@ -37,7 +37,7 @@ test('axe finds nothing serious on any list, light or dark, nor on the way in', 
 })
 
 test('axe finds nothing serious on any page of one thing nor in any form, light or dark', async ({ page, admin }) => {
-  test.setTimeout(240_000)
+  test.setTimeout(600_000)
   const product = await admin.api.product(12)
   const customer = await admin.api.customer()
   const order = await admin.api.order(customer.id, product.id, 4)

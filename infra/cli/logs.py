@@ -121,7 +121,8 @@ class _File:
     def last(self, lines: int | None) -> list[str]:
         if lines is not None:
             return tail(self._path, lines)
-        return self._path.read_text(errors="replace").splitlines()
+        self._end = 0
+        return self.added()
 
     def added(self) -> list[str]:
         if self._path.stat().st_size < self._end:  # turned over at a start

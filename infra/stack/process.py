@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
@@ -15,20 +16,19 @@ from infra.stack.logs import open_log
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
 OWNER_VARIABLE = "INVENTORY_STACK"
 """Marks every process of ours in its environment, so that a supervisor finds what a killed one left behind."""
 
 
 class ServerProcess:
-    """One process, started by us or taken over from a supervisor that died. Identified by pid and start time: pids are reused."""
+    """One process, started by us or taken over from a supervisor that died. Identified by pid and start: pids are reused."""
 
     def __init__(self, process: psutil.Process, child: subprocess.Popen[bytes] | None = None) -> None:
         self._process = process
         self._child = child
         self.pid = process.pid
-        self.created = process.create_time()
+        self.created = start_of(process.pid)
         self.exit_code: int | None = None
 
     @classmethod
@@ -50,14 +50,14 @@ class ServerProcess:
         return cls(psutil.Process(child.pid), child)
 
     @classmethod
-    def adopt(cls, pid: int, created: float) -> ServerProcess | None:
+    def adopt(cls, pid: int, created: str | float) -> ServerProcess | None:
         """The process recorded as (`pid`, `created`), when it still runs."""
         try:
             process = psutil.Process(pid)
-            if abs(process.create_time() - created) > 0.01 or process.status() == psutil.STATUS_ZOMBIE:
-                return None
-            return cls(process)
-        except psutil.Error:
+            # A supervisor of before 2026-11-27 recorded the time of day, and may still be the one to be stopped.
+            same = start_of(pid) == created if isinstance(created, str) else abs(process.create_time() - created) < 1
+            return cls(process) if same and process.status() != psutil.STATUS_ZOMBIE else None
+        except (OSError, psutil.Error):
             return None
 
     def alive(self) -> bool:
@@ -106,6 +106,16 @@ class ServerProcess:
     def _signal(self, number: signal.Signals) -> None:
         with contextlib.suppress(psutil.NoSuchProcess, ProcessLookupError):
             self._process.send_signal(number)
+
+
+def start_of(pid: int) -> str:
+    """When a process started: which boot of the machine, and how many ticks after it. The time of day would not do, as clocks are set.
+
+    Raises OSError when there is no such process. See proc(5), /proc/pid/stat, field 22.
+    """
+    ticks = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    return f"{boot} {ticks}"
 
 
 def owner_mark(run_dir: Path, name: str) -> str:

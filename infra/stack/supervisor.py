@@ -14,14 +14,12 @@ import signal
 import threading
 from pathlib import Path
 
-import psutil
-
 from infra.stack.board import Board
 from infra.stack.instance import Stack
 from infra.stack.jobs import JobRunner
 from infra.stack.keeper import Keeper, LeftBehind
 from infra.stack.ports import Ports
-from infra.stack.process import ServerProcess, processes_of
+from infra.stack.process import ServerProcess, processes_of, start_of
 
 log = logging.getLogger("supervisor")
 
@@ -47,9 +45,8 @@ def supervise(stack: Stack) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ending.set())
     left_behind = take_over(stack)
-    me = psutil.Process()
     header = {
-        "supervisor": {"pid": me.pid, "created": me.create_time()},
+        "supervisor": {"pid": os.getpid(), "created": start_of(os.getpid())},
         "run_dir": str(stack.run_dir),
         "ports": stack.ports.as_mapping(),
     }
@@ -100,14 +97,12 @@ def take_over(stack: Stack) -> dict[str, LeftBehind]:
     sessions = {kept.process.pid for kept in adopted.values()} | {os.getsid(0)}
     for pid, name in processes_of(stack.run_dir).items():
         try:
-            stray = pid != os.getpid() and os.getsid(pid) not in sessions
-        except ProcessLookupError:
+            stray = ServerProcess.adopt(pid, start_of(pid)) if pid != os.getpid() and os.getsid(pid) not in sessions else None
+        except OSError:  # it has just ended
             continue
-        if stray:
+        if stray is not None:
             log.warning("%s: ending pid %s, left behind by a former supervisor", name, pid)
-            process = ServerProcess.adopt(pid, psutil.Process(pid).create_time())
-            if process is not None:
-                process.stop(stack.servers[name].stop_timeout if name in stack.servers else 5)
+            stray.stop(stack.servers[name].stop_timeout if name in stack.servers else 5)
     return adopted
 
 

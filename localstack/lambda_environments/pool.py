@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 WATCH_SECONDS = 0.025  # how far a function can get beyond its memory before it is seen; reading it costs 3 us
 REST_SECONDS = 0.5
+SHUT_DOWN = "the pool shut down"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,7 @@ class EnvironmentPool:
         self._count = 0
         self._loop = asyncio.get_running_loop()
         self._closing = False
+        self._drained = False
         self._empty = asyncio.Event()
         self._in_flight = 0
         self._quiet = asyncio.Event()
@@ -139,9 +141,10 @@ class EnvironmentPool:
         if self._in_flight:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._quiet.wait(), self.limits.drain_seconds)
+        self._drained = True
         for slot in list(self._slots.values()):
             for pending in slot.waiting:
-                self._refuse(pending, "the pool shut down")
+                self._refuse(pending, SHUT_DOWN)
             slot.waiting.clear()
             for environment in list(slot.environments):
                 environment.kill()
@@ -231,6 +234,9 @@ class EnvironmentPool:
             pending.waiter.set_result(result)
 
     def not_begun(self, environment: ExecutionEnvironment, pending: Pending) -> None:
+        if self._drained:
+            self._refuse(pending, SHUT_DOWN)
+            return
         slot = self._slots[environment.spec.identity]
         slot.waiting.appendleft(pending)
         self._dispatch(slot)

@@ -136,8 +136,8 @@ class HotReload:
             versions, self._versions = list(self._versions.values()), {}
             for version in versions:
                 self._pool.retire(version.spec.identity)
-        self._compiled.clear()
-        shutil.rmtree(self._directory, ignore_errors=True)
+            self._compiled.clear()
+            shutil.rmtree(self._directory, ignore_errors=True)
 
     def current(self, deployed: FunctionSpec) -> FunctionSpec:
         """What an invocation is to run now."""
@@ -145,6 +145,8 @@ class HotReload:
         if sources is None or deployed.name not in sources.functions or deployed.version != "$LATEST":
             return deployed
         with self._lock:
+            if self._sources is not sources:  # switched off, or on again, while this waited
+                return self.current(deployed)
             layers = {path: sources.layers[arn] for path in deployed.layer_dirs if (arn := self._layers[path]) in sources.layers}
             package = self._as_deployed(deployed.name, sources.functions[deployed.name])
             files = dict(_files(package, *layers.values()))

@@ -40,6 +40,9 @@ QUIET_SECONDS = 0.3
 LOOK_AGAIN_SECONDS = 0.05
 TRY_AGAIN_SECONDS = 5.0
 """After a save that failed, on a full disk for one."""
+LAST_SAVE_SECONDS = 5.0
+ATTEMPTS = 3
+"""At pickling what LocalStack's own threads may change meanwhile: a function becomes active without being asked to."""
 
 start_service = ServiceContainer.start
 
@@ -104,6 +107,15 @@ class KeptState:
                 self._changes.are_kept(moment)
             return True
 
+    def save_last(self) -> None:
+        """On the way out: what is being changed gets a moment to be changed in."""
+        deadline = time.monotonic() + LAST_SAVE_SECONDS
+        while not self.save():
+            if time.monotonic() > deadline:
+                LOG.warning("what was deployed last is not kept: something is still being changed")
+                return
+            time.sleep(LOOK_AGAIN_SECONDS)
+
     # saving
 
     def _save_when_quiet(self) -> None:
@@ -116,16 +128,18 @@ class KeptState:
                 time.sleep(TRY_AGAIN_SECONDS)
 
     def _pickled(self, name: str) -> bytes | Exception:
-        """A service's state. An exception where it changed meanwhile, or where LocalStack does not know how to pickle it: then nothing is
-        kept of it any more.
-        """
+        """A service's state; the exception, where LocalStack does not know how to pickle it: nothing is kept of it any more."""
         service = SERVICE_PLUGINS.require(name)
-        try:
-            if name == "s3":
-                self._keep_objects(service)
-            return bytes(pickle.dumps(_containers(service)))
-        except Exception as problem:  # noqa: BLE001 (whatever a service's own classes raise)
-            return problem
+        attempts = 0
+        while True:
+            attempts += 1
+            try:
+                if name == "s3":
+                    self._keep_objects(service)
+                return bytes(pickle.dumps(_containers(service)))
+            except Exception as problem:  # noqa: BLE001 (whatever a service's own classes raise)
+                if attempts == ATTEMPTS:
+                    return problem
 
     def _keep_objects(self, service: Service) -> None:
         storage = service._provider._storage_backend  # noqa: SLF001 (LocalStack offers no other way to a provider)

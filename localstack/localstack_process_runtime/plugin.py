@@ -77,7 +77,7 @@ def stop() -> None:
 
     edge.stop()
     if (state := kept_state()) is not None:
-        state.save()
+        state.save_last()
     stop_event_pollers()
     close_runtime()
     atexit.register(gc.freeze)  # or the interpreter's last collection takes a second, for nothing

@@ -86,8 +86,10 @@ class ProcessRuntime:
     def close(self) -> None:
         """Drain the pool, then write the last logs."""
         self.hot_reload.switch_off()
-        self.pool.close()
-        self._logs.close()
+        try:
+            self.pool.close()
+        finally:
+            self._logs.close()
 
 
 def _sandbox(settings: Settings) -> SandboxRules | None:

@@ -72,7 +72,7 @@ class Held:
 
     def let_go(self) -> InvocationResult:
         self.path.touch()
-        return self.future.result(10)
+        return self.future.result(30)
 
 
 class Harness:
@@ -100,7 +100,7 @@ class Harness:
             "code_dir": code_dir,
             "layer_dirs": (),
             "environment": {},
-            "timeout_seconds": 5.0,
+            "timeout_seconds": 30.0,
             "memory_mb": 128,
             "account": "000000000000",
             "region": "us-east-1",
@@ -148,7 +148,7 @@ class Harness:
         running = [Held(self.start(spec, {**event, "until": str(path)}), path, spec.name) for path in paths]
         self._held += running
         holding = sum(each.name == spec.name and not each.future.done() for each in self._held)
-        eventually(lambda: sum(each["state"] == "busy" for each in self.environments(spec.name)) == holding, "all run")
+        eventually(lambda: sum(each["state"] == "busy" for each in self.environments(spec.name)) == holding, "all run", 30)
         return running
 
     def lines(self) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import io
+import itertools
 import json
 import os
 import socket
@@ -28,14 +29,18 @@ ROLE = "arn:aws:iam::000000000000:role/function"
 FORWARDER_KEY = "known-to-the-edge"
 
 
+_ports = itertools.cycle(range(10_000 + os.getpid() * 16 % 20_000, 31_000))
+
+
 def free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    for each in sockets:
-        each.bind(("127.0.0.1", 0))
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
+    """Ports nobody listens on, nobody here was given before, and the kernel gives no client, below the range it takes those from."""
+    found: list[int] = []
+    while len(found) < count:
+        port = next(_ports)
+        with socket.socket() as candidate, contextlib.suppress(OSError):
+            candidate.bind(("127.0.0.1", port))
+            found.append(port)
+    return found
 
 
 def eventually(condition: Callable[[], Any], what: str, seconds: float = 10) -> Any:
@@ -117,6 +122,7 @@ class LocalStack:
             self.process.wait(20)
         finally:
             self.process.kill()
+            self.process.wait()
 
     def kill(self) -> None:
         """End it as a power cut would. Its processes die with it, and are ours to bury where a pool in this process made us their heir."""

@@ -19,11 +19,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ECHO = """
-    import time
+    import os, time
 
     def handler(event, context):
-        if isinstance(event, dict) and "sleep" in event:
-            time.sleep(event["sleep"])
+        if isinstance(event, dict) and "until" in event:
+            open(event["until"] + ".begun", "w").close()
+            while not os.path.exists(event["until"]):
+                time.sleep(0.01)
         if event == "fail":
             raise ValueError("no such thing")
         return {"event": event, "arn": context.invoked_function_arn, "version": context.function_version}
@@ -37,7 +39,7 @@ LOCALSTACKS_OWN = frozenset({"x-localstack", "x-amz-request-id", "content-type"}
 @pytest.fixture(scope="module")
 def direct(localstack: LocalStack) -> Iterator[str]:
     """A function with a version and an alias."""
-    localstack.create_function("direct", ECHO)
+    localstack.create_function("direct", ECHO, Timeout=60)
     client = localstack.client("lambda")
     client.publish_version(FunctionName="direct")
     client.create_alias(FunctionName="direct", Name="live", FunctionVersion="1")
@@ -190,16 +192,17 @@ def test_an_update_is_seen_at_once(localstack: LocalStack):
 
 
 def test_a_client_that_leaves_is_missed_by_nobody(localstack: LocalStack, direct: str):
-    before = localstack.invocations(direct)
+    before, gate = localstack.invocations(direct), localstack.writable / "left"
     with socket.create_connection(("127.0.0.1", localstack.port)) as connection:
         scope = "Credential=test/20260101/us-east-1/lambda/aws4_request, SignedHeaders=host, Signature=0"
-        body = b'{"sleep": 0.5}'
+        body = json.dumps({"until": str(gate)}).encode()
         head = (
             f"POST /2015-03-31/functions/{direct}/invocations HTTP/1.1\r\nHost: localhost\r\nAuthorization: AWS4-HMAC-SHA256 {scope}\r\n"
             f"Content-Length: {len(body)}\r\n\r\n"
         )
         connection.sendall(head.encode() + body)
-        eventually(lambda: any(each["state"] == "busy" for each in localstack.environments(direct)), "it runs")
+        eventually(gate.with_suffix(".begun").exists, "it runs")
+    gate.touch()
     eventually(lambda: localstack.invocations(direct) == before + 1, "it has ended")
     assert Caller(localstack).invoke()[0] == 200
     assert "Traceback" not in localstack.log.read_text().partition("could not be invoked directly")[2]
@@ -207,14 +210,16 @@ def test_a_client_that_leaves_is_missed_by_nobody(localstack: LocalStack, direct
 
 def test_whom_the_pool_has_no_place_for_is_told_the_same_either_way(tmp_path: Path):
     stack = LocalStack(tmp_path, PROCESS_RUNTIME_MAX_PER_FUNCTION="1", PROCESS_RUNTIME_QUEUE_SECONDS="0.5")
-    stack.wait()
+    gate = stack.writable / "held"
     try:
-        stack.create_function("direct", ECHO)
+        stack.wait()
+        stack.create_function("direct", ECHO, Timeout=60)
         eventually(lambda: Caller(stack).invoke()[0] == 200, "an environment is there: its start may take longer than anybody queues", 30)
         with ThreadPoolExecutor() as clients:
-            running = clients.submit(Caller(stack).invoke, payload=b'{"sleep": 5}')
-            eventually(lambda: [each["state"] for each in stack.environments("direct")] == ["busy"], "it runs")
+            running = clients.submit(Caller(stack).invoke, payload=json.dumps({"until": str(gate)}).encode())
+            eventually(gate.with_suffix(".begun").exists, "it runs")
             usual, unusual = (Caller(stack, headers).invoke() for headers in ({}, {"X-Unusual": "1"}))
+            gate.touch()
             assert usual == unusual
             assert (usual[0], json.loads(usual[2])["Code"]) == (429, "TooManyRequestsException")
             assert running.result()[0] == 200

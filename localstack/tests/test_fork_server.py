@@ -60,8 +60,13 @@ def at_once(harness: Harness, spec: FunctionSpec, count: int) -> list[Invocation
 
 def ways(harness: Harness, name: str = "function") -> list[str]:
     """How the processes of a function's environments came to be, and why not by a fork."""
-    environments = eventually(lambda: [each for each in harness.environments(name) if each["pid"]], "their processes are known")
-    return [each.get("why_not_forked", each["spawned"]) for each in environments]
+
+    def known() -> list[dict[str, Any]]:
+        """None yet while one may ask for work before the template has told its number."""
+        found = harness.environments(name)
+        return found if all(each["pid"] for each in found) else []
+
+    return [each.get("why_not_forked", each["spawned"]) for each in eventually(known, "their processes are known")]
 
 
 def imports(spec: FunctionSpec) -> int:
@@ -310,6 +315,7 @@ def test_a_function_has_nothing_of_the_variables_of_another_that_was_forked_from
     }
     for name, spec in specs.items():
         assert payload(harness.invoke(spec))["variables"]["PASSWORD"] == secrets[name]
+        assert ways(harness, name) == ["fork"]
     described = harness.pool.describe()
     assert [each["forks"] for each in described["bases"]] == [3]
     for process in (*described["bases"], *described["templates"], *harness.environments()):

@@ -252,19 +252,30 @@ def test_reserved_concurrency_throttles_and_zero_stops_a_function(localstack: Lo
         localstack.invoke("reserved")
 
 
+HELD = """
+    import os, time
+
+    def handler(event, context):
+        while not os.path.exists(event):
+            time.sleep(0.01)
+"""
+
+
 def test_beyond_the_accounts_concurrency_invocations_are_refused(tmp_path: Path):
     stack = LocalStack(tmp_path, LAMBDA_LIMITS_CONCURRENT_EXECUTIONS="3", LAMBDA_LIMITS_MINIMUM_UNRESERVED_CONCURRENCY="2")
-    stack.wait()
+    gate = stack.writable / "held"
     try:
+        stack.wait()
         for name in ("one", "other"):
-            stack.create_function(name, "import time\nhandler = lambda event, context: time.sleep(event)")
+            stack.create_function(name, HELD, Timeout=60)
         with ThreadPoolExecutor(4) as clients:
-            slow = [clients.submit(stack.invoke, name, 3) for name in ("one", "one", "other")]
-            eventually(lambda: sum(each["state"] == "busy" for each in stack.environments()) == 3, "three at work")
+            held = [clients.submit(stack.invoke, name, str(gate)) for name in ("one", "one", "other")]
+            eventually(lambda: sum(each["state"] == "busy" for each in stack.environments()) == 3, "three at work", 30)
             with pytest.raises(ClientError, match="TooManyRequestsException"):
-                stack.invoke("other", 0)
-            assert [each.result()[0] for each in slow] == [None, None, None]
-        stack.invoke("other", 0)
+                stack.invoke("other", str(gate))
+            gate.touch()
+            assert [each.result()[0] for each in held] == [None, None, None]
+        stack.invoke("other", str(gate))
     finally:
         stack.stop()
 

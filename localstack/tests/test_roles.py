@@ -302,6 +302,7 @@ def lax(tmp_path: Path) -> Iterator[LocalStack]:
         stack.stop()
 
 
+@pytest.mark.timeout(120)  # LocalStack starts twice
 def test_roles_may_be_ignored_and_what_was_kept_of_them_holds_from_the_first_call_on(lax: LocalStack):
     secret = lax.client("secretsmanager").create_secret(Name="own", SecretString="mine")
     lax.client("secretsmanager").create_secret(Name="others", SecretString="not mine")

@@ -78,8 +78,19 @@ class Outcome:
     retries: dict[str, int]
 
 
-def run(system: ChaosSystem, plan: Plan, say: Callable[[str], None], *, seconds: float = float("inf"), patience: float = 180.0) -> Outcome:
-    """Do what the plan says, for so many seconds at most, on a system that runs; `patience` is what a client has for an answer."""
+def run(
+    system: ChaosSystem,
+    plan: Plan,
+    say: Callable[[str], None],
+    *,
+    seconds: float = float("inf"),
+    at_least: int = 0,
+    patience: float = 180.0,
+) -> Outcome:
+    """Do what the plan says on a system that runs: all of it, or after so many seconds no more than `at_least` faults of it.
+
+    `patience` is what a client has for an answer.
+    """
     workload = Workload(plan, system.stack.gateway_url, system.directory / "clients", patience)
     workload.set_the_stage()
     sum_up(system)
@@ -90,7 +101,7 @@ def run(system: ChaosSystem, plan: Plan, say: Callable[[str], None], *, seconds:
     with _telling(workload, happened, plan, say), _reviving(system, happened), contextlib.closing(probe):
         probe.measure(time.monotonic(), _RECOVERY_PATIENCE)
         workload.start()
-        _break_things(system, plan, workload, probe, happened, began + seconds)
+        _break_things(system, plan, workload, probe, happened, began + seconds, at_least)
         workload.join()
         worked = time.monotonic() - began
         say("all answered; waiting for what is on its way")
@@ -137,14 +148,16 @@ def _probe(workload: Workload, system: ChaosSystem) -> Probe:
     return Probe(system.stack.gateway_url, workload.api, ids[0], ids[1])
 
 
-def _break_things(system: ChaosSystem, plan: Plan, workload: Workload, probe: Probe, happened: Happened, deadline: float) -> None:
+def _break_things(
+    system: ChaosSystem, plan: Plan, workload: Workload, probe: Probe, happened: Happened, deadline: float, at_least: int
+) -> None:
     versions = itertools.count(1)
     groups = list(plan.groups())
     ends = [group[0].at for group in groups[1:]] + [len(plan.operations)]
     workload.pace.allow(groups[0][0].at if groups else len(plan.operations))
     for group, end in zip(groups, ends, strict=True):
         workload.pace.wait_for(group[0].at, lambda: workload.done)
-        if time.monotonic() > deadline or workload.pace.stopped:
+        if workload.pace.stopped or (time.monotonic() > deadline and len(happened.made) >= at_least):
             workload.pace.stop()
             return
         workload.pace.allow(end)

@@ -78,11 +78,12 @@ class ChaosSystem:
         launcher.down(self.stack)
         for proxy in self.proxies.values():
             proxy.close()
-        left = processes_of(self.stack.run_dir)
         if self.can_fill_the_disk:
             subprocess.run(["umount", "--lazy", str(self.volume)], check=False)
-        if left:
-            raise RuntimeError(f"left running: {left}")
+        try:
+            eventually(lambda: not processes_of(self.stack.run_dir), 10, "all have ended")
+        except TimeoutError as error:
+            raise RuntimeError(f"left running: {processes_of(self.stack.run_dir)}") from error
 
     @property
     def volume(self) -> Path:

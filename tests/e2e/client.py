@@ -61,6 +61,15 @@ class Clerk:
         assert answer.status_code == 200, f"GET {path}: {answer.status_code} {answer.text}"
         return answer.json()
 
+    def health(self) -> dict[str, Any]:
+        """What the system says of its health, whatever that is; without services and consumers where it does not get to say so."""
+        return {"status": "unknown", "services": {}, "consumers": {}} | self.http.get("/health").json()
+
+    def all_is_heard_of(self) -> bool:
+        """Whether no event is on its way to a consumer."""
+        consumers = self.health()["consumers"].values()
+        return bool(consumers) and all(consumer.get("lag", {}).get("events") == 0 for consumer in consumers)
+
     def create(self, path: str, body: dict[str, Any], **headers: str) -> dict[str, Any]:
         answer = self.http.post(path, json=body, headers=headers)
         assert answer.status_code == 201, f"POST {path}: {answer.status_code} {answer.text}"
@@ -127,3 +136,9 @@ def _party(kind: str) -> dict[str, Any]:
 def pid_of(system: Stack, server: str) -> int:
     """The process of one of the system's servers."""
     return system.state.read()["servers"][server]["pid"]
+
+
+def invocations(system: Stack, service: str) -> int:
+    """How often a service's function has been invoked so far."""
+    functions = httpx.get(f"{system.localstack_url}/_lambda/environments", timeout=30).json()["functions"]
+    return functions.get(f"inventory-{service}", {}).get("invocations", 0)

@@ -57,10 +57,10 @@ def command(system: Stack, *arguments: str) -> list[str]:
     return [sys.executable, "-m", "infra.cli.main", "--run-dir", str(system.run_dir), *arguments]
 
 
-def run_command(system: Stack, *arguments: str, seconds: float = 240) -> dict[str, Any]:
-    """What the command prints as JSON, once it has ended well."""
+def run_command(system: Stack, *arguments: str, seconds: float = 240, code: int = 0) -> dict[str, Any]:
+    """What the command prints as JSON, once it has ended with this exit code."""
     done = subprocess.run(
         command(system, *arguments, "--json"), cwd=PROJECT_DIR, capture_output=True, text=True, timeout=seconds, check=False
     )
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert done.returncode == code, done.stdout[-3000:] + done.stderr[-3000:]
     return dict(json.loads(done.stdout))

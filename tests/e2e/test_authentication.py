@@ -8,7 +8,7 @@ import httpx
 import jwt
 import pytest
 
-from tests.e2e.client import Clerk, unique
+from tests.e2e.client import Clerk, invocations, unique
 
 
 @pytest.fixture
@@ -46,33 +46,28 @@ def _forged(kind, genuine):
     }[kind]
 
 
-def _invocations(system, name):
-    functions = httpx.get(f"{system.localstack_url}/_lambda/environments").json()["functions"]
-    return functions.get(f"inventory-{name}", {}).get("invocations", 0)
-
-
 @pytest.mark.parametrize(
     "kind", ["none at all", "no scheme", "empty", "broken", "not a token", "another key", "an unknown key", "alg none", "basic"]
 )
 def test_a_token_that_is_not_ours_is_refused_before_any_function(system, kind):
     clerk = Clerk(system.gateway_url)
     header = _forged(kind, clerk.token)
-    before = _invocations(system, "product")
+    before = invocations(system, "product")
 
     answer = httpx.get(f"{system.gateway_url}/api/products", headers={"authorization": header} if header is not None else {})
 
     assert answer.status_code == 401
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.json()["code"] == "unauthorized"
-    assert _invocations(system, "product") == before
+    assert invocations(system, "product") == before
 
 
 def test_an_expired_token_is_refused(system, signed_token):
-    before = _invocations(system, "product")
+    before = invocations(system, "product")
     token = signed_token(exp=int(time.time()) - 1)
     answer = httpx.get(f"{system.gateway_url}/api/products", headers={"authorization": f"Bearer {token}"})
     assert answer.status_code == 401
-    assert _invocations(system, "product") == before
+    assert invocations(system, "product") == before
 
 
 def test_a_token_made_with_the_right_key_is_accepted(system, signed_token):

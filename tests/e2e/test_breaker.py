@@ -7,7 +7,8 @@ import boto3
 import pytest
 import redis
 
-from tests.e2e.client import Clerk, eventually, product_fields
+from common.breaker import SECONDS_OPEN
+from tests.e2e.client import Clerk, eventually, invocations, product_fields
 
 _FUNCTION = "inventory-supplier"
 
@@ -35,11 +36,6 @@ def _forget_suppliers(system):
         client.delete(key)
 
 
-def _all_is_heard_of(clerk):
-    listening = (clerk.get(f"/api/{plural}/health")["consumer"] for plural in ("products", "procurements"))
-    return all(consumer["lag"]["events"] == 0 for consumer in listening)
-
-
 def test_after_five_failures_answers_come_at_once_until_a_probe_succeeds(system, failing_supplier):
     clerk = Clerk(system.gateway_url)
     product = clerk.get("/api/products", limit=1)["products"] or [None]
@@ -47,20 +43,26 @@ def test_after_five_failures_answers_come_at_once_until_a_probe_succeeds(system,
     _forget_suppliers(system)
 
     def create(_=None):
-        began = time.monotonic()
-        answer = clerk.http.post("/api/products", json=product_fields(1))
-        return answer, time.monotonic() - began
+        return clerk.http.post("/api/products", json=product_fields(1))
 
-    failing = [create()[0] for _ in range(5)]
+    began = time.monotonic()
+
+    def is_surely_open():
+        """Whether its time cannot be over, which begins later than this: on a slow machine what follows may take longer."""
+        return time.monotonic() - began < SECONDS_OPEN
+
+    failing = [create() for _ in range(5)]
     assert {a.status_code for a in failing} == {503}
     assert clerk.get("/api/products/health")["breakers"]["supplier"] == "open"
 
-    opened_at = time.monotonic()
+    asked = invocations(system, "supplier")
     with ThreadPoolExecutor(8) as clients:  # so many that several environments answer
         refused = list(clients.map(create, range(24)))
-    assert {a.status_code for a, _ in refused} == {503}
-    assert all(1 <= int(a.headers["retry-after"]) <= 30 for a, _ in refused)
-    assert sorted(seconds for _, seconds in refused)[len(refused) // 2] < 0.5
+    asked = invocations(system, "supplier") - asked
+    if is_surely_open():
+        assert asked == 0
+    assert {a.status_code for a in refused} == {503}
+    assert all(1 <= int(a.headers["retry-after"]) <= 30 for a in refused)
     if product[0]:
         # What can be answered without the supplier is: the documented fallback.
         shown = clerk.get(f"/api/products/{product[0]['id']}")
@@ -70,15 +72,17 @@ def test_after_five_failures_answers_come_at_once_until_a_probe_succeeds(system,
     failing_supplier()  # well again, but nobody asks before the thirty seconds are over
     supplier = clerk.supplier()
     # Who hears of a supplier puts it into the cache, and that would answer.
-    eventually(lambda: _all_is_heard_of(clerk), what="that the supplier's event was consumed")
+    eventually(clerk.all_is_heard_of, what="that the supplier's event was consumed")
     _forget_suppliers(system)
-    assert create()[0].status_code == 503
+    answer = create()
+    if is_surely_open():
+        assert answer.status_code == 503
 
     def closed():
         _forget_suppliers(system)  # else the cache would answer, and nobody would have to ask
         answer = clerk.http.post("/api/products", json=product_fields(supplier["id"]))
         return answer if answer.status_code == 201 else None
 
-    eventually(closed, seconds=40, what="the probe's success")
-    assert time.monotonic() - opened_at > 25
+    eventually(closed, seconds=100, what="the probe's success")
+    assert time.monotonic() - began > 25
     assert clerk.get("/api/products/health")["breakers"]["supplier"] == "closed"

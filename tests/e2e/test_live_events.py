@@ -105,7 +105,7 @@ def test_events_go_on_after_their_server_was_killed(system):
     stream = Stream(system, clerk)
     with stream.connected() as until:
         until(ready)
-        os.kill(child_pid(system, LIVE_EVENTS), signal.SIGKILL)
+        os.kill(eventually(lambda: child_pid(system, LIVE_EVENTS), what="its server"), signal.SIGKILL)
         with pytest.raises((AssertionError, httpx.HTTPError)):
             until(lambda _: False)
     order = clerk.order(customer, product, 1).json()

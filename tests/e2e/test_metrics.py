@@ -12,12 +12,14 @@ from infra.metrics.reading import Between, addresses, look
 from infra.stack.instance import PROJECT_DIR
 from tests.e2e.client import Clerk, eventually
 
+CONSUMERS = ("inventory", "order")
+FUNCTIONS = ("inventory-order", "inventory-inventory-consumer", "inventory-order-consumer")
 INVENTORY = Path(sys.executable).with_name("inventory")
 
 
 @pytest.fixture
 def between(system):
-    """What happened while an order was taken and decided."""
+    """What happened while an order was taken and decided, once all that did a part of it have told so."""
     clerk = Clerk(system.gateway_url)
     customer, product = clerk.customer(), clerk.stocked_product(20)
     urls = addresses(system)
@@ -28,9 +30,11 @@ def between(system):
         def told():
             """Consumers tell once a second what they have delivered."""
             now = Between(before, look(urls, client))
-            return all(now.more("bridge_delivered_total", consumer=name) for name in ("inventory", "order")) and now
+            delivered = [now.more("bridge_delivered_total", consumer=name) for name in CONSUMERS]
+            invoked = [now.more("lambda_invocations_total", function=name) for name in FUNCTIONS]
+            return min(*delivered, *invoked) >= 1 and now
 
-        return eventually(told, what="that all is delivered")
+        return eventually(told, what="that all is counted")
 
 
 # The bridge's own port is published by no container: tests/containers asks it from inside.
@@ -39,10 +43,6 @@ def test_an_order_is_counted_wherever_it_passes(between):
     assert not between.after.away
     assert between.more("edge_requests_total", method="POST", route="/api/orders", status="201") == 1
     assert between.quantile(0.5, "edge_request_duration_seconds", method="POST", route="/api/orders") > 0
-    for function in ("inventory-order", "inventory-inventory-consumer", "inventory-order-consumer"):
-        assert between.more("lambda_invocations_total", function=function) >= 1, function
-    assert between.more("bridge_delivered_total", consumer="inventory") >= 1
-    assert between.more("bridge_delivered_total", consumer="order") >= 1
     assert between.after.get("bridge_consumer_state", consumer="order", state="running") == 1
     assert (between.after.get("up_of", server="redis"), between.after.get("up_of", server="mariadb")) == (1, 1)
 

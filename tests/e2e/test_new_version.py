@@ -32,11 +32,22 @@ def new_version(system, tmp_path):
     return Stack(system.run_dir, system.ports, project_dir=code)
 
 
+def statuses_of(clerk, product):
+    """Of all its orders, by their ids."""
+    found, after = {}, 0
+    while after is not None:
+        page = clerk.get("/api/orders", product_id=product["id"], limit=500, after=after)
+        found |= {order["id"]: order["status"] for order in page["orders"]}
+        after = page["next_after"]
+    return found
+
+
 def is_a_refusal(failure: str) -> bool:
     """Nothing was taken and the client knows: nobody listens any more, or it is told that the system is being stopped."""
     return "ConnectError" in failure or (": 503 " in failure and '"shutting_down"' in failure)
 
 
+@pytest.mark.timeout(900)
 def test_a_new_version_fails_no_request_and_stopping_the_system_loses_none(system, new_version):
     with Traffic(system.gateway_url) as traffic:
         version_before = traffic.clerk.http.get("/api/orders").headers.get("x-version")
@@ -63,5 +74,6 @@ def test_a_new_version_fails_no_request_and_stopping_the_system_loses_none(syste
             cursor.execute(f"ALTER TABLE {table} DROP COLUMN remark")
     clerk = Clerk(system.gateway_url)
     assert "x-version" not in clerk.http.get("/api/orders").headers
-    assert run_command(system, "reconcile", "--wait", "30")["reconciled"]
-    assert {clerk.get(f"/api/orders/{order}")["status"] for order in traffic.orders} == {"confirmed"}
+    assert run_command(system, "reconcile", "--wait", "120")["reconciled"]
+    statuses = statuses_of(clerk, traffic.product)
+    assert {statuses.get(order) for order in traffic.orders} == {"confirmed"}

@@ -55,17 +55,27 @@ def victims(system: Stack) -> list[tuple[str, Callable[[], int | None], bool]]:
     ]
 
 
+def kill(pid: int) -> int | None:
+    """The process that was killed; None where it has gone by itself meanwhile."""
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return None
+    return pid
+
+
 def kill_each_in_turn(system: Stack, goes_on: Callable[[], bool]) -> list[str]:
     """Kill one of each kind, the next when the last is back, for as long as `goes_on`. Returns what was killed."""
     killed = []
     for name, find, comes_back in victims(system):
-        pid = eventually(find, seconds=90, what=f"the process of {name}")
-        if not goes_on():
+        pid = None
+        while pid is None and goes_on():
+            pid = kill(eventually(find, seconds=90, what=f"the process of {name}"))
+        if pid is None:
             break
-        os.kill(pid, signal.SIGKILL)
         killed.append(name)
         if comes_back:
-            eventually(lambda find=find, pid=pid: (new := find()) is not None and new != pid, seconds=30, what=f"a new process of {name}")
+            eventually(lambda find=find, pid=pid: find() not in {None, pid}, seconds=90, what=f"a new process of {name}")
     return killed
 
 

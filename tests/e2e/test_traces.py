@@ -42,13 +42,15 @@ def traced(collector: Collector, tmp_path_factory: pytest.TempPathFactory) -> It
             yield stack
         finally:
             launcher.down(stack)
-    assert "killed" not in (stack.logs_dir / "supervisor.log").read_text(), "a server waited for a collector that is gone"
+    assert "did not stop within" not in (stack.logs_dir / "supervisor.log").read_text(), "a server waited for a collector that is gone"
 
 
 def _ordered(stack: Stack) -> tuple[Clerk, str]:
     """Somebody who ordered at the page, under a trace of its own, and has had the decision."""
     clerk = Clerk(stack.page_url)
     customer, product = clerk.customer(), clerk.stocked_product(20)
+    # What came with others in a batch would have its statements told under the first of them.
+    eventually(clerk.all_is_heard_of, seconds=60, what="that all before the order is consumed")
     trace_id = uuid.uuid4().hex
     answer = clerk.order(customer, product, 3, traceparent=f"00-{trace_id}-{CLIENT_SPAN}-01")
     assert answer.status_code == 201, answer.text
@@ -115,9 +117,14 @@ def test_functions_are_forked_as_without_spans(traced):
 def test_logs_events_and_spans_know_a_request_by_the_same_id(traced, collector):
     clerk = Clerk(traced.gateway_url)
     trace_id = clerk.http.get("/api/products").headers["x-trace-id"]
-    told = eventually(
-        lambda: {span.service for span in collector.of(trace_id)} >= {"edge", "product"} and collector.of(trace_id), what=trace_id
-    )
+    wanted = {("edge", "GET /api/products"), ("product", "GET /api/products")}
+
+    def whole() -> list[ToldSpan] | None:
+        """The edge may have told of the authorizer before it tells of the request."""
+        spans = collector.of(trace_id)
+        return spans if wanted <= {(span.service, span.name) for span in spans} else None
+
+    told = eventually(whole, seconds=60, what=f"{wanted} of {trace_id}")
     assert [span.parent_id for span in told if span.name == "GET /api/products" and span.service == "edge"] == [""]
     clerk, trace_id = _ordered(traced)
     events = clerk.get("/api/system/events", trace_id=trace_id)["events"]
@@ -150,11 +157,11 @@ def test_a_collector_that_hangs_or_is_gone_holds_up_nothing_and_fails_nothing(tr
     customer, product = clerk.customer(), clerk.stocked_product(100)
     failed_before = failed()
     collector.answering.clear()
-    heard, answered = len(collector.raw), collector.answered
+    heard = len(collector.raw)
     orders = [clerk.order(customer, product, 1) for _ in range(20)]
     assert {clerk.decided(order.json()["id"])["status"] for order in orders} == {"confirmed"}
     eventually(lambda: len(collector.raw) > heard, what="somebody who waits for the collector")
-    assert collector.answered == answered
+    assert collector.answered < len(collector.raw)
     collector.__exit__()
     assert clerk.decided(clerk.order(customer, product, 1).json()["id"])["status"] == "confirmed"
     assert failed() == failed_before

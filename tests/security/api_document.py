@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import itertools
+import math
 import time
 from collections import defaultdict
 from dataclasses import dataclass, field
@@ -22,7 +23,7 @@ from schemathesis.engine import events, from_schema
 from tests.security.part import Part
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     from tests.security.target import Target
 
@@ -51,7 +52,7 @@ def attack(
 ) -> Part:
     """About so many random cases, and before them those that the document's bounds call for; for so many seconds at most.
 
-    `without` some paths, where others use the same system.
+    Each operation is asked for at least once, however long that takes; `without` some paths, where others use the same system.
     """
     part = Part("the API against its document")
     attacker, spare = target.user("admin"), target.user("viewer")
@@ -60,7 +61,7 @@ def attack(
     for path in (STREAMED, *without):
         document["paths"].pop(path, None)
     deadline = time.monotonic() + seconds
-    lasting, ending = _of(document, lambda path: path not in ENDING), _of(document, lambda path: path in ENDING)
+    lasting, ending = _of(document, lambda path, *_: path not in ENDING), _of(document, lambda path, *_: path in ENDING)
     share = len(ending["paths"]) / len(document["paths"])
     spared = {str(attacker.id): str(spare.id)}
     asked = Asked()
@@ -75,6 +76,10 @@ def attack(
             if part.tried[_FOLLOWING] >= cases * (1 - _ALONE) or time.monotonic() > until:
                 break
     run(part, lasting, url, attacker.token, cases, seed, deadline, asked, phases=alone, spared=spared)
+    for some, token in ((ending, spare.token), (lasting, attacker.token)):
+        unasked = _of(some, lambda path, method, _: f"{method.upper()} {path}" not in asked.all)
+        if unasked["paths"]:
+            run(part, unasked, url, token, 1, seed, math.inf, asked, phases={"fuzzing"}, spared=spared)
     part.cases("operations of the document", len(operations_of(document)), asked.missing(document))
     part.cases("operations that did what was asked", len(asked.done))
     part.cases("things read, changed and deleted, each by what another answer said", len(asked.walked))
@@ -162,18 +167,18 @@ def _sparing(spared: Mapping[str, str]) -> Iterator[None]:
         schemathesis.hooks.unregister(before_call)
 
 
-def _of(document: dict[str, Any], wanted: Any) -> dict[str, Any]:
-    return {**document, "paths": {path: methods for path, methods in document["paths"].items() if wanted(path)}}
+def _of(document: dict[str, Any], wanted: Callable[[str, str, dict[str, Any]], bool]) -> dict[str, Any]:
+    """The document of some operations: those whose path, method and description are wanted."""
+    paths = {
+        path: {method: described for method, described in methods.items() if wanted(path, method, described)}
+        for path, methods in document["paths"].items()
+    }
+    return {**document, "paths": {path: methods for path, methods in paths.items() if methods}}
 
 
 def _linked(document: dict[str, Any]) -> dict[str, Any]:
     """What may follow something and be followed: among lists and sums, which need nothing, the chains would be few."""
-
-    def linked(operation: dict[str, Any]) -> bool:
-        return any("links" in answer for answer in operation["responses"].values())
-
-    paths = {path: {method: each for method, each in methods.items() if linked(each)} for path, methods in document["paths"].items()}
-    return {**document, "paths": {path: methods for path, methods in paths.items() if methods}}
+    return _of(document, lambda _path, _method, described: any("links" in answer for answer in described["responses"].values()))
 
 
 def _strict(document: dict[str, Any]) -> dict[str, Any]:

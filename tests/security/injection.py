@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -59,6 +60,7 @@ _GUARDED = "/api/products"
 _ADMINS = "/api/auth/users"
 _SAID = re.compile(rb"HTTP/1\.[01] (\d{3}) ")
 _DETAIL = 300
+_ATTEMPTS = 3
 
 
 def attack(target: Target, *, thorough: bool = True) -> Part:
@@ -128,25 +130,26 @@ class World:
 
 def _sql(part: Part, client: httpx.Client, world: World, payloads: Iterable[str]) -> None:
     for payload in payloads:
+        faults = partial(sql_faults, sleeps="SLEEP" in payload)
         for path in LISTS:
             searched = _timed(client, "GET", path, params={"q": NOWHERE_SAID + payload})
-            part.case("SQL in a search", sql_faults(*searched, finds_nothing=True))
+            part.case("SQL in a search", faults(*searched, finds_nothing=True))
             for name in ("sort", "after", "ids"):
-                part.case("SQL in a parameter", sql_faults(*_timed(client, "GET", path, params={name: payload})))
+                part.case("SQL in a parameter", faults(*_timed(client, "GET", path, params={name: payload})))
         for path in ("/api/suppliers/city/", "/api/products/", "/api/orders/customer/", "/api/system/traces/", "/api/auth/users/"):
-            part.case("SQL in a path", sql_faults(*_timed(client, "GET", path + quote(payload, safe=""))))
+            part.case("SQL in a path", faults(*_timed(client, "GET", path + quote(payload, safe=""))))
         answer, seconds = _timed(client, "POST", "/api/suppliers", json={**_party(), "name": payload})
-        part.case("SQL in a body", [*sql_faults(answer, seconds), *kept_faults(client, "/api/suppliers", answer, "name", payload)])
+        part.case("SQL in a body", [*faults(answer, seconds), *kept_faults(client, "/api/suppliers", answer, "name", payload)])
         answer, seconds = _timed(client, "POST", "/api/auth/login", json={"username": payload, "password": payload})
-        part.case("SQL at the login", [*sql_faults(answer, seconds), *(["signed in"] if answer.status_code == 200 else [])])
+        part.case("SQL at the login", [*faults(answer, seconds), *(["signed in"] if answer.status_code == 200 else [])])
     part.case("tables are there", [] if client.get(f"/api/products/{world.product['id']}").status_code == 200 else ["a product is gone"])
 
 
-def sql_faults(answer: httpx.Response, seconds: float, *, finds_nothing: bool = False) -> Iterator[str]:
-    """What shows that the database understood what was sent as a text."""
+def sql_faults(answer: httpx.Response, seconds: float, *, finds_nothing: bool = False, sleeps: bool = True) -> Iterator[str]:
+    """What shows that the database understood what was sent as a text; that it `sleeps`, where it was sent such a text."""
     if answer.status_code >= 500:
         yield _told(answer)
-    if seconds >= SLEEPS_SECONDS:
+    if sleeps and seconds >= SLEEPS_SECONDS:
         yield f"took {seconds:.1f} s: {_told(answer)}"
     if re.search(r"SQL syntax|mysql|mariadb|pymysql|sqlalchemy|argon2", answer.text, re.IGNORECASE):
         yield f"tells of the database: {_told(answer)}"
@@ -399,9 +402,14 @@ def _request(method: str, target: str, *headers: str) -> bytes:
 
 
 def _timed(client: httpx.Client, method: str, path: str, **options: Any) -> tuple[httpx.Response, float]:
-    began = time.monotonic()
-    answer = client.request(method, path, **options)
-    return answer, time.monotonic() - began
+    """The answer, and how long it took at the quickest: what the system needs it needs each time, what holds up the machine does not."""
+    took = []
+    while True:
+        began = time.monotonic()
+        answer = client.request(method, path, **options)
+        took.append(time.monotonic() - began)
+        if took[-1] < SLEEPS_SECONDS or answer.status_code >= 500 or len(took) == _ATTEMPTS:
+            return answer, min(took)
 
 
 def _unthrottled(target: Target, client: httpx.Client, method: str, path: str, body: Json) -> httpx.Response:

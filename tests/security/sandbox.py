@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,7 +34,9 @@ def whose(event, context):
 
 def attack(target: Target, part: Part, pids: Iterable[int], *, thorough: bool = True) -> None:
     """Let the intruder in, twice: in an interpreter of its own, and forked from what the system's functions are forked from."""
-    files = sorted(str(path) for path in target.stack.run_dir.rglob("*") if path.is_file() and not path.is_socket())
+    # Directories come and go meanwhile, which Path.rglob would not bear.
+    found = (Path(directory, name) for directory, _, names in os.walk(target.stack.run_dir) for name in names)
+    files = sorted(str(path) for path in found if path.is_file())
     paths = files if thorough else files[:: max(len(files) // _SOME_FILES, 1)]
     for spawn in ("fresh", "fork"):
         told = _let_in(target, spawn, {"pids": sorted(pids), "paths": paths})

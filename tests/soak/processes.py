@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import httpx
 import psutil
 
+from infra.stack.process import start_of
 from tests.bridge_children import child_name
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from infra.stack import Stack
 
-Life = tuple[int, float]
+Life = tuple[int, str]
 """A process: its pid and when it began, as pids are given again."""
 
 
@@ -25,8 +26,8 @@ def resident(stack: Stack) -> dict[str, dict[Life, int]]:
     for role, process in _processes(stack):
         try:
             with process.oneshot():
-                found.setdefault(role, {})[process.pid, process.create_time()] = process.memory_info().rss
-        except psutil.Error:
+                found.setdefault(role, {})[process.pid, start_of(process.pid)] = process.memory_info().rss
+        except (psutil.Error, OSError):
             continue  # it has just ended
     return found
 
@@ -44,9 +45,9 @@ def cpu_seconds(stack: Stack) -> dict[Life, tuple[str, float]]:
     """Role of each process, and the processor time that it has taken so far."""
     found: dict[Life, tuple[str, float]] = {}
     for role, process in _processes(stack):
-        with contextlib.suppress(psutil.Error):  # it has just ended
+        with contextlib.suppress(psutil.Error, OSError):  # it has just ended
             times = process.cpu_times()
-            found[process.pid, process.create_time()] = role, times.user + times.system
+            found[process.pid, start_of(process.pid)] = role, times.user + times.system
     return found
 
 

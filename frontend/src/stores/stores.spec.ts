@@ -77,6 +77,18 @@ describe('order statuses', () => {
   })
 })
 
+describe('toasts', () => {
+  it('are changed while they are shown, and told anew when they have gone', () => {
+    const toasts = useToasts()
+    const id = toasts.show({ kind: 'info', title: 'taken' })
+    toasts.update(id, { kind: 'success', title: 'confirmed', lasts: 5000 })
+    expect(toasts.messages).toMatchObject([{ id, kind: 'success', title: 'confirmed', lasts: 5000 }])
+    toasts.close(id)
+    toasts.update(id, { kind: 'error', title: 'rejected', lasts: null })
+    expect(toasts.messages).toMatchObject([{ kind: 'error', title: 'rejected', lasts: null }])
+  })
+})
+
 describe('cancellations', () => {
   it('send nothing while they can be undone', async () => {
     const post = vi.spyOn(client, 'post').mockResolvedValue({ status: 'cancelled' })

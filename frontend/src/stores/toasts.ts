@@ -23,8 +23,11 @@ export const useToasts = defineStore('toasts', () => {
     return id
   }
 
-  function update(id: number, change: Partial<Omit<ToastMessage, 'id'>>): void {
-    messages.value = messages.value.map((message) => (message.id === id ? { ...message, ...change } : message))
+  /** Changes what is shown, or, where that has gone meanwhile, shows the change anew. */
+  function update(id: number, change: Omit<ToastMessage, 'id'>): void {
+    if (messages.value.some((message) => message.id === id)) {
+      messages.value = messages.value.map((message) => (message.id === id ? { ...message, ...change } : message))
+    } else show(change)
   }
 
   function close(id: number): void {

@@ -127,7 +127,7 @@ class Bridge:
 
     def stop(self) -> int:
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(15)
+        return self.process.wait(40)
 
     def end(self) -> None:
         if self.process and self.process.poll() is None:
