@@ -35,7 +35,8 @@ _DEADLOCK, _LOCK_WAIT_TIMEOUT = 1213, 1205
 # MySQL's for a violated CHECK, which PyMySQL takes for an operational error; MariaDB's own is an integrity error to it.
 _CHECK_VIOLATED = 3819
 # Waiting for a row ends well before a function's own time does, and is then tried again as a whole.
-_INIT = "SET time_zone = '+00:00', innodb_lock_wait_timeout = 5"
+# Lists of some ten thousand ids come as one text.
+_INIT = "SET time_zone = '+00:00', innodb_lock_wait_timeout = 5, group_concat_max_len = 1048576"
 _DUPLICATE, _ROW_IS_REFERENCED, _NO_REFERENCED_ROW = 1062, 1451, 1452
 
 

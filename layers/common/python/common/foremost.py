@@ -5,7 +5,7 @@ more than that in a part of a block. So whoever asks begins with the foremost of
 period itself, and has found those of the period once nobody else can have come to as much.
 """
 
-from collections import defaultdict
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,7 +22,7 @@ from common.lists import count_up_to
 BLOCK_SECONDS = 30 * 86400
 MEASURES = ("value", "quantity")
 # So many are looked at of all blocks together, and if that does not tell, so many; of each block no fewer than the last.
-_LOOKED_AT = (400, 2000)
+_LOOKED_AT = (1500, 6000)
 _LEAST_DEPTH = 40
 # Of a part of its blocks that is smaller than one in so many, they tell too little.
 _MOST_AROUND = 6
@@ -33,6 +33,9 @@ MOST_RECENT = 5000
 _SUMMED_AT_ONCE = 2000
 # Each look finds who else may be among the foremost; as a rule the second finds nobody.
 _LOOKS = 5
+
+_Lists = dict[tuple[str, int], dict[int, Decimal]]
+"""By measure and block: the foremost products, and what they come to."""
 
 
 @dataclass(frozen=True)
@@ -97,18 +100,20 @@ class Bounds:
         up_to = select(func.coalesce(func.max(self.mark.deal_id), 0)).scalar_subquery()
         return select(up_to, count_up_to(MOST_RECENT + 1, select(self.deal.id).where(self.deal.id > up_to)))
 
-    def _lists(self, session: Session, blocks: Sequence[int], depth: int) -> Sequence[Row[Any]]:
+    def _lists(self, session: Session, blocks: Sequence[int], depth: int) -> _Lists:
+        """Each as one text: thousands of products come in it in the time in which a hundred come as rows."""
         sums = self.sums
-        lists = [
-            select(literal(measure).label("measure"), sums.block, sums.product_id, column.label("amount"))
-            .with_hint(sums, f"FORCE INDEX (ix_{sums.__tablename__}_block_{measure})")
-            .where(sums.block == block)
-            .order_by(column.desc())
-            .limit(depth)
-            for measure, column in ((measure, getattr(sums, measure)) for measure in MEASURES)
-            for block in blocks
-        ]
-        return session.execute(union_all(*lists)).all()
+        texts = []
+        for measure in MEASURES:
+            amount = getattr(sums, measure)
+            index = f"FORCE INDEX (ix_{sums.__tablename__}_block_{measure})"
+            for block in blocks:
+                listed = select(sums.product_id, amount.label("amount")).with_hint(sums, index).where(sums.block == block)
+                its = listed.order_by(amount.desc()).limit(depth).subquery()
+                text_ = func.group_concat(its.c.product_id, ":", its.c.amount).label("listed")
+                texts.append(select(literal(measure).label("measure"), literal(block).label("block"), text_))
+        rows = session.execute(union_all(*texts)).all()
+        return {(row.measure, row.block): _amounts(row.listed) for row in rows if row.listed is not None}
 
     def _add(self, session: Session, done: int, up_to: int) -> None:
         deal, sums = self.deal, self.sums
@@ -125,27 +130,33 @@ class Bounds:
         session.execute(noted.on_duplicate_key_update(deal_id=noted.inserted.deal_id))
 
 
+def _amounts(listed: str) -> dict[int, Decimal]:
+    pairs = (each.split(":") for each in listed.split(","))
+    return {int(product_id): Decimal(amount) for product_id, amount in pairs}
+
+
 class _Look:
     """Who may be among the foremost, by the foremost of each block."""
 
-    def __init__(self, bounds: Bounds, deals: Select[Any], up_to: int, limit: int, lists: Sequence[Row[Any]], depth: int) -> None:
+    def __init__(self, bounds: Bounds, deals: Select[Any], up_to: int, limit: int, listed: _Lists, depth: int) -> None:
         self._bounds, self._deals, self._up_to, self._limit = bounds, deals, up_to, limit
-        listed: dict[tuple[str, int], dict[int, Decimal]] = defaultdict(dict)
-        for row in lists:
-            listed[row.measure, row.block][row.product_id] = row.amount
         # Who is not in a block's list has no more there than its last, and nothing if the list has all.
         last = {key: min(amounts.values()) if len(amounts) >= depth else Decimal(0) for key, amounts in listed.items()}
         self._rest = {measure: sum((last[key] for key in last if key[0] == measure), Decimal(0)) for measure in MEASURES}
         self._complete = {measure: all(len(its) < depth for key, its in listed.items() if key[0] == measure) for measure in MEASURES}
         self._most: dict[str, dict[int, Decimal]] = {}
-        for measure in MEASURES:
-            blocks = [(amounts, last[key]) for key, amounts in listed.items() if key[0] == measure]
-            products = {product_id for amounts, _ in blocks for product_id in amounts}
-            self._most[measure] = {p: sum((amounts.get(p, least) for amounts, least in blocks), Decimal(0)) for p in products}
+        self._ranked: dict[str, list[int]] = {}
+        for measure, rest in self._rest.items():
+            most: dict[int, Decimal] = {}
+            for key, amounts in listed.items():
+                if key[0] == measure:
+                    for product_id, amount in amounts.items():
+                        most[product_id] = most.get(product_id, rest) + amount - last[key]
+            self._most[measure], self._ranked[measure] = most, sorted(most, key=most.__getitem__, reverse=True)
 
     def foremost(self, session: Session) -> Sequence[Row[Any]] | None:
         """Those who are, and some who are not; None where it cannot be told by these lists."""
-        chosen = {p for most in self._most.values() for p in sorted(most, key=most.__getitem__, reverse=True)[: 2 * self._limit]}
+        chosen = {product_id for ranked in self._ranked.values() for product_id in ranked[: 2 * self._limit]}
         for _ in range(_LOOKS):
             if not chosen or len(chosen) > MOST_READ_OFF:
                 return None
@@ -169,8 +180,9 @@ class _Look:
 
     def _missing(self, chosen: set[int], recent: dict[int, Row[Any]], least: dict[str, Decimal]) -> Iterator[int]:
         for measure, most in self._most.items():
-            for product_id in most.keys() | recent.keys():
-                if product_id not in chosen:
-                    late = getattr(recent[product_id], measure) if product_id in recent else Decimal(0)
-                    if most.get(product_id, self._rest[measure]) + late >= least[measure]:
-                        yield product_id
+            enough = least[measure]
+            may = itertools.takewhile(lambda product_id: most[product_id] >= enough, self._ranked[measure])  # noqa: B023 (used at once)
+            yield from (product_id for product_id in may if product_id not in chosen)
+            for product_id, row in recent.items():
+                if product_id not in chosen and most.get(product_id, self._rest[measure]) + getattr(row, measure) >= enough:
+                    yield product_id

@@ -12,12 +12,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Boolean, ColumnElement, Integer, Select, String, and_, delete, false, literal, or_, select, update
+from sqlalchemy import Boolean, ColumnElement, Integer, Select, String, and_, delete, false, func, literal, or_, select, union_all, update
 from sqlalchemy.dialects.mysql import insert
 from sqlalchemy.orm import InstrumentedAttribute, Mapped, Session, mapped_column
 
 from common.db import Base
-from common.lists import FEW, Narrowing, count_up_to
+from common.lists import FEW, Narrowing
 
 Columns = Mapping[str, tuple[InstrumentedAttribute[int], str]]
 """By kind of entity, the column that names a row's, and the index over it."""
@@ -66,14 +66,13 @@ def narrowings(session: Session, text: str | None, model: Any, columns: Columns,
     if not words:
         return []
     having = {(word, kind): _having(kind, word, former=former) for word in words for kind in columns}
-    counted = session.execute(select(*(count_up_to(FEW + 1, entities) for entities in having.values()))).one()
-    numbers = dict(zip(having, counted, strict=True))
-    kinds_of = [[kind for kind in columns if numbers[word, kind]] for word in words]
+    found = _found(session, having)
+    kinds_of = [[kind for kind in columns if found[word, kind].number] for word in words]
     if not all(kinds_of):
         return [Narrowing(false(), "PRIMARY", few=True)]
     # Each word is one of the product's or one of the customer's: ways for a row to have them all.
     ways = list(itertools.islice(itertools.product(*kinds_of), _MOST_WAYS + 1))
-    sides = [[_side(kind, words, way, having, numbers, model, columns) for kind in dict.fromkeys(way)] for way in ways]
+    sides = [[_side(kind, words, way, having, found, model, columns) for kind in dict.fromkeys(way)] for way in ways]
     if len(sides) == 1:
         return [_narrowing(session, side, model) for side in sides[0]]
     condition = or_(*(and_(*(side.condition for side in way)) for way in sides))
@@ -101,16 +100,26 @@ def forget_words(session: Session, kind: str, entity_id: int) -> None:
 
 
 @dataclass(frozen=True)
+class _Found:
+    """The entities that have a word: how many, as far as one counts, and which, unless they are more than few."""
+
+    number: int
+    ids: frozenset[int] | None
+
+
+@dataclass(frozen=True)
 class _Side:
     """Rows by one kind of their entities, which `column` names and `index` finds: those that have some of the words.
 
-    `having` finds these, beginning with those that have the rarest of the words, which so many `entities` have.
+    `having` finds these, beginning with those that have the rarest of the words, which so many `entities` have; `ids` are these, where
+    that is known already.
     """
 
     column: InstrumentedAttribute[int]
     index: str
     condition: ColumnElement[bool]
     having: Select[Any]
+    ids: frozenset[int] | None
     rows: Select[Any]
     entities: int
 
@@ -119,10 +128,23 @@ def _narrowing(session: Session, side: _Side, model: Any) -> Narrowing:
     """By the entities themselves, looked up once, where these are few enough to be named."""
     if side.entities > FEW:
         return Narrowing(side.condition)
-    found = session.scalars(side.having.limit(_NAMED + 1)).all()
+    found = session.scalars(side.having.limit(_NAMED + 1)).all() if side.ids is None else side.ids
     if len(found) > _NAMED:
         return Narrowing(side.condition, ids=[side.rows])
-    return Narrowing(side.column.in_(found), side.index, few=side.column is model.id)
+    return Narrowing(side.column.in_(sorted(found)), side.index, few=side.column is model.id)
+
+
+def _found(session: Session, having: Mapping[tuple[str, str], Select[Any]]) -> dict[tuple[str, str], _Found]:
+    """Of each word and kind, all in one statement: ten thousand ids come as one text in the time in which a hundred come as rows."""
+    lists = []
+    for place, entities in enumerate(having.values()):
+        few = entities.limit(FEW + 1).subquery()
+        lists.append(select(literal(place).label("place"), func.count().label("number"), func.group_concat(few.c.entity_id).label("ids")))
+    found = {}
+    for row in session.execute(union_all(*lists)):
+        ids = frozenset(map(int, row.ids.split(","))) if row.number else frozenset()
+        found[row.place] = _Found(row.number, ids if row.number <= FEW else None)
+    return {key: found[place] for place, key in enumerate(having)}
 
 
 def _side(
@@ -130,11 +152,11 @@ def _side(
     words: Sequence[str],
     way: Sequence[str],
     having: Mapping[tuple[str, str], Select[Any]],
-    numbers: Mapping[tuple[str, str], int],
+    found: Mapping[tuple[str, str], _Found],
     model: Any,
     columns: Columns,
 ) -> _Side:
-    own = sorted((word for word, its in zip(words, way, strict=True) if its == kind), key=lambda word: numbers[word, kind])
+    own = sorted((word for word, its in zip(words, way, strict=True) if its == kind), key=lambda word: found[word, kind].number)
     column, index = columns[kind]
     entities = having[own[0], kind].distinct().subquery()
     entity_id = entities.c.entity_id
@@ -144,7 +166,10 @@ def _side(
         joined = select(model.id).select_from(entities).join(model, column == entity_id)
         rows = joined.where(*rest).prefix_with("STRAIGHT_JOIN")
     condition = and_(*(_has(having[word, kind], column) for word in own))
-    return _Side(column, index, condition, _having_all([having[word, kind] for word in own]), rows, numbers[own[0], kind])
+    lists = [found[word, kind].ids for word in own]
+    known = [ids for ids in lists if ids is not None]
+    ids = frozenset.intersection(*known) if len(known) == len(lists) else None
+    return _Side(column, index, condition, _having_all([having[word, kind] for word in own]), ids, rows, found[own[0], kind].number)
 
 
 def _having(kind: str, word: str, *, former: bool) -> Select[Any]:
