@@ -27,7 +27,12 @@ class FunctionNotFoundError(LookupError):
 
 
 def version_manager(function_arn: str) -> LambdaVersionManager:
-    """Whoever runs the version that the ARN means now; an alias with weights draws one."""
+    """Whoever runs the version that the ARN means now; an alias with weights draws one.
+
+    Asked on threads that everything else waits for, so it does not wait for Lambda to start: there are no functions before.
+    """
+    if not SERVICE_PLUGINS.is_running("lambda"):
+        raise FunctionNotFoundError(function_arn)
     qualified_arn = _version_arn(function_arn) or _aliased(function_arn)
     manager = _provider().lambda_service.lambda_running_versions.get(qualified_arn)
     if manager is None:

@@ -17,7 +17,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from localstack.aws.handlers import run_custom_finalizers, serve_custom_service_request_handlers
-from localstack.services.plugins import SERVICE_PLUGINS, ServiceContainer
+from localstack.services.plugins import SERVICE_PLUGINS, ServiceContainer, ServiceState
 from localstack.services.stores import AccountRegionBundle
 from localstack.state import AssetDirectory, StateVisitor, pickle
 
@@ -72,7 +72,12 @@ class KeptState:
             name = container.service.name()
             if started and name in kept._unloaded:
                 kept._unloaded.discard(name)
-                kept._load(container.service)
+                # Not running yet: who may not wait, as the thread that all requests come by, goes by that.
+                container.state = ServiceState.STARTING
+                try:
+                    kept._load(container.service)
+                finally:
+                    container.state = ServiceState.RUNNING
             return started
 
         ServiceContainer.start = start

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
+import itertools
+import threading
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
@@ -99,6 +104,33 @@ def test_a_deployment_that_was_killed_in_the_middle_never_happened(mortal: Local
     assert client.describe_stacks(StackName="sam")["Stacks"][0]["StackStatus"] == "UPDATE_COMPLETE"
     body = deployment.request("GET", "/api/products/1", Authorization="Bearer good").json()
     assert (body["colour"], body["route"]) == ("red", "/api/products/{product_id}")
+
+
+def test_whoever_invokes_while_it_is_loaded_does_not_keep_it_from_being_so(mortal: LocalStack, deployment: Deployment):
+    wait_until_saved(mortal)
+    names = [each["FunctionName"] for each in mortal.client("lambda").list_functions()["Functions"]]
+    ready = threading.Event()
+
+    def ask(name: str) -> None:
+        """Again and again, from before anybody listens, and not to be kept waiting."""
+        signed = "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/lambda/aws4_request, SignedHeaders=host, Signature=0"
+        while not ready.is_set():
+            connection = http.client.HTTPConnection("127.0.0.1", mortal.port, timeout=0.05)
+            with contextlib.suppress(OSError, http.client.HTTPException), contextlib.closing(connection):
+                connection.request("POST", f"/2015-03-31/functions/{name}/invocations", b"{}", {"Authorization": signed})
+                connection.getresponse().read()
+
+    mortal.kill()
+    with ThreadPoolExecutor(8) as askers:
+        for name in itertools.islice(itertools.cycle(names), 8):
+            askers.submit(ask, name)
+        mortal.start()
+        try:
+            mortal.wait()
+        finally:
+            ready.set()
+    assert "Failed to restore" not in mortal.log.read_text()
+    assert deployment.request("GET", "/api/products/1", Authorization="Bearer good").status == 200
 
 
 def test_a_state_that_cannot_be_read_is_begun_anew(mortal: LocalStack, deployment: Deployment):

@@ -29,6 +29,16 @@ class TestShared:
         trip(breaker, 1)
         assert breaker.state() == "open"
 
+    def test_a_clock_that_is_set_back_does_not_keep_it_open(self):
+        breaker = Breaker("supplier")
+        with freeze_time("2026-03-01 19:00"):
+            trip(breaker)
+            with pytest.raises(DependencyUnavailableError):
+                breaker.call(lambda: pytest.fail("must not be asked"))
+        with freeze_time("2026-03-01 12:00"):
+            assert breaker.call(lambda: 1) == 1
+            assert breaker.state() == "closed"
+
     def test_failures_and_opening_are_shared_between_environments(self):
         one, other = Breaker("supplier"), Breaker("supplier")
         trip(one, 3)

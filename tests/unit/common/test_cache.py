@@ -1,5 +1,6 @@
 import threading
 import time
+from datetime import UTC, datetime, timedelta
 from statistics import median
 from types import SimpleNamespace
 
@@ -149,6 +150,11 @@ class TestRedisAway:
         assert tried == []
         try_redis(tried.append, None, insist=True)
         assert tried == [get_redis()] or len(tried) == 1
+
+    def test_guard_does_not_go_by_a_clock_that_may_be_set_back(self):
+        storage = _guard._state_storage
+        storage.opened_at = datetime.now(UTC) + timedelta(hours=7)
+        assert timedelta(0) <= datetime.now(UTC) - storage.opened_at < timedelta(minutes=1)
 
     def test_invalidation_in_the_moment_after_redis_came_back_is_not_skipped(self, redis_server):
         CACHE.put([entity(1)])

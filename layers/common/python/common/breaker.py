@@ -87,8 +87,9 @@ class _SharedState(pybreaker.CircuitBreakerStorage):
 
     @property
     def opened_at(self) -> datetime | None:
-        held = self._get("opened_at", "")
-        return datetime.fromtimestamp(float(held), UTC) if held else None
+        held = float(self._get("opened_at", "0"))
+        # Later than its time could be over: a clock was set back since, and nobody knows when it was.
+        return datetime.fromtimestamp(held, UTC) if 0 < held <= time.time() + SECONDS_OPEN else None
 
     @opened_at.setter
     def opened_at(self, moment: datetime) -> None:

@@ -109,7 +109,10 @@ def settled(session: Session, name: str, of: str) -> int | None:
     mine = select(ListHorizon).filter_by(list=name)
     horizon = session.scalars(mine.with_for_update(skip_locked=True).execution_options(populate_existing=True)).one_or_none()
     if horizon is not None:
-        return horizon.id if horizon.seen_at <= utc_now() - SETTLED_AFTER else None
+        now = utc_now()
+        if horizon.seen_at > now + SETTLED_AFTER:  # a clock was set back since
+            look_again(session, name, of)
+        return horizon.id if horizon.seen_at <= now - SETTLED_AFTER else None
     if session.scalar(select(ListHorizon.id).filter_by(list=name)) is None:
         seen = insert(ListHorizon).prefix_with("IGNORE")
         session.execute(seen.values(list=name, id=_newest(session, of), seen_at=utc_now()))

@@ -1,6 +1,8 @@
 """Redis, which may be away at any time: nothing here raises because of it, and no request waits for it twice."""
 
+import time
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any, TypeVar
 
@@ -18,9 +20,26 @@ Result = TypeVar("Result")
 Command = Callable[[Any], object]
 """Adds a command to a pipeline, or gives it to a client."""
 
+
+class _BySteadyClock(pybreaker.CircuitMemoryStorage):
+    """The guard's state, its time counted by a clock that nobody sets: the guard would stay open for as long as one was set back."""
+
+    _opened = 0.0
+
+    @property
+    def opened_at(self) -> datetime | None:
+        return datetime.now(UTC) - timedelta(seconds=time.monotonic() - self._opened)
+
+    @opened_at.setter
+    def opened_at(self, _: datetime) -> None:
+        self._opened = time.monotonic()
+
+
 # In memory, since this is the breaker that guards the place where the others keep their state. Short, because
 # finding out that Redis is back costs one refused connection.
-_guard = pybreaker.CircuitBreaker(fail_max=1, reset_timeout=1, name="redis", throw_new_error_on_trip=False)
+_guard = pybreaker.CircuitBreaker(
+    fail_max=1, reset_timeout=1, name="redis", throw_new_error_on_trip=False, state_storage=_BySteadyClock(pybreaker.STATE_CLOSED)
+)
 _failures = 0
 _connections = 0
 
