@@ -22,7 +22,7 @@ import psutil
 from botocore.config import Config
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
 ROLE = "arn:aws:iam::000000000000:role/function"
@@ -52,6 +52,21 @@ def eventually(condition: Callable[[], Any], what: str, seconds: float = 10) -> 
             return value
         assert time.monotonic() < deadline, f"{what}: not within {seconds} s"
         time.sleep(0.02)
+
+
+@contextlib.contextmanager
+def _heir() -> Iterator[None]:
+    """Bury what a LocalStack that ends here leaves behind: it is ours where a pool in this process made us a subreaper."""
+    others = {child.pid for child in psutil.Process().children()}  # its own are not known beforehand: it starts more while it lives
+    yield
+
+    def buried() -> bool:
+        orphans = [child for child in psutil.Process().children() if child.pid not in others]
+        for orphan in orphans:  # whose own children may become ours by that
+            os.waitpid(orphan.pid, os.WNOHANG)
+        return not orphans
+
+    eventually(buried, "all that it started has ended")
 
 
 def archive(files: Mapping[str, str]) -> bytes:
@@ -117,21 +132,19 @@ class LocalStack:
         eventually(ready, "LocalStack is ready", 30)
 
     def stop(self) -> None:
-        self.process.terminate()
-        try:
-            self.process.wait(20)
-        finally:
-            self.process.kill()
-            self.process.wait()
+        with _heir():
+            self.process.terminate()
+            try:
+                self.process.wait(20)
+            finally:
+                self.process.kill()
+                self.process.wait()
 
     def kill(self) -> None:
-        """End it as a power cut would. Its processes die with it, and are ours to bury where a pool in this process made us their heir."""
-        orphans = psutil.Process(self.process.pid).children(recursive=True)
-        self.process.kill()
-        self.process.wait()
-        for orphan in orphans:
-            with contextlib.suppress(ChildProcessError):
-                os.waitpid(orphan.pid, 0)
+        """End it as a power cut would."""
+        with _heir():
+            self.process.kill()
+            self.process.wait()
 
     def client(self, service: str) -> Any:
         if service not in self._clients:
