@@ -13,7 +13,6 @@ from botocore.exceptions import BotoCoreError, ClientError
 from infra.cli.context import CommandFailed, output, own_stack_of
 from infra.cli.options import flag
 from infra.deploy.deployment import client_of
-from infra.stack.logs import tail
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,6 +22,8 @@ if TYPE_CHECKING:
 GROUP_PREFIX = "/aws/lambda/inventory-"
 FUNCTIONS_BACK_SECONDS = 900
 """How far back functions' logs are read; processes' files are read whole."""
+LAST_BYTES = 1024 * 1024
+"""The last lines of a file are looked for in so much of it."""
 LATE_MILLISECONDS = 5_000
 LOOK_SECONDS = 0.3
 
@@ -39,7 +40,7 @@ class Log(Protocol):
     """One of the logs; lines are told once, the oldest first."""
 
     def last(self, lines: int | None) -> list[str]:
-        """So many of the last lines there are (None: all); what is added later comes behind them."""
+        """So many of the last whole lines there are (None: all); what is added later comes behind them."""
 
     def added(self) -> list[str]:
         """The whole lines that were added since."""
@@ -88,7 +89,7 @@ def _moment(line: str) -> str:
 
 
 def _chosen(stack: Stack, name: str | None, *, with_functions: bool) -> dict[str, Log]:
-    processes: dict[str, Log] = {path.stem: _File(path) for path in sorted(stack.logs_dir.glob("*.log"))}
+    processes: dict[str, Log] = {path.stem: FileLog(path) for path in sorted(stack.logs_dir.glob("*.log"))}
     if name in processes:
         return {name: processes[name]}
     if name is None and not with_functions:
@@ -110,19 +111,20 @@ def _functions(stack: Stack) -> dict[str, Log]:
         groups = [group["logGroupName"] for page in pages for group in page["logGroups"]]
     except (BotoCoreError, ClientError):
         return {}
-    return {group.removeprefix(GROUP_PREFIX): _Group(client, group) for group in groups}
+    return {group.removeprefix(GROUP_PREFIX): GroupLog(client, group) for group in groups}
 
 
-class _File:
+class FileLog:
+    """What a process writes."""
+
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._end = path.stat().st_size
+        self._end = 0
 
     def last(self, lines: int | None) -> list[str]:
-        if lines is not None:
-            return tail(self._path, lines)
-        self._end = 0
-        return self.added()
+        begin = self._end = 0 if lines is None else max(0, self._path.stat().st_size - LAST_BYTES)
+        found = self.added()
+        return list(deque(found[1:] if begin else found, lines))  # the first is cut there
 
     def added(self) -> list[str]:
         if self._path.stat().st_size < self._end:  # turned over at a start
@@ -135,7 +137,7 @@ class _File:
         return added[:complete].decode(errors="replace").splitlines()
 
 
-class _Group:
+class GroupLog:
     """A function's log in CloudWatch Logs."""
 
     def __init__(self, client: object, group: str) -> None:

@@ -99,6 +99,25 @@ def test_what_was_seen_long_ago_has_settled_and_what_was_seen_just_now_has_not(m
     assert [position for _, position in statements()] == [10, 20, 30, 40, 50]
 
 
+def test_notes_are_made_again_soon_after_a_clock_was_set_back(monkeypatch):
+    def seen(ago):
+        with transaction() as session:
+            session.execute(text("UPDATE list_horizons SET seen_at = :at"), {"at": (utc_now() - ago).replace(tzinfo=None)})
+
+    monkeypatch.setattr(positions, "SETTLED_AFTER", timedelta(seconds=60))
+    given(50)
+    counted()
+    seen(timedelta(hours=-3))
+    assert counted() == 50
+    assert statements() == [], "when that was, nobody knows"
+    with transaction() as session:
+        looked = session.scalar(text("SELECT seen_at FROM list_horizons WHERE list = :list"), {"list": NAME})
+    assert abs(utc_now().replace(tzinfo=None) - looked) < timedelta(seconds=30)
+    seen(timedelta(seconds=61))
+    counted()
+    assert [position for _, position in statements()] == [10, 20, 30, 40, 50]
+
+
 def test_a_deletion_moves_those_behind_it(api):
     given(60)
     for _ in range(3):
