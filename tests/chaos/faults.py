@@ -128,10 +128,11 @@ def _redis_read_only(attack: Attack) -> Iterator[None]:
     """As a replica whose master is not there: it answers reads, and refuses writes."""
     with attack.system.redis() as client:
         client.execute_command("REPLICAOF", "127.0.0.1", "1")
-        attack.hold(attack["seconds"])
-        try:
-            yield
-        finally:
+    attack.hold(attack["seconds"])
+    try:
+        yield
+    finally:
+        with contextlib.suppress(redis_client.ConnectionError), attack.system.redis() as client:  # one that was killed comes back as a master
             client.execute_command("REPLICAOF", "NO", "ONE")
 
 
@@ -229,7 +230,8 @@ def _lock_rows(attack: Attack) -> Iterator[None]:
         cursor.execute("SELECT id FROM storages ORDER BY product_id LIMIT 5 FOR UPDATE")
         attack.hold(attack["seconds"])
         yield
-        connection.rollback()
+        with contextlib.suppress(pymysql.Error):  # whatever took the connection let go of the rows as well
+            connection.rollback()
 
 
 @contextlib.contextmanager
