@@ -12,9 +12,10 @@ from common.paging import ListQuery
 Password = Annotated[SecretStr, Field(min_length=8, max_length=256)]
 USERNAME = r"^[A-Za-z0-9_.-]+$"
 Username = Annotated[str, StringConstraints(strip_whitespace=True, min_length=3, max_length=50, pattern=USERNAME)]
+_PART = r"[^@\s\x00-\x1f\x7f-\x9f]"
 Email = Annotated[
     str,
-    StringConstraints(strip_whitespace=True, max_length=254, pattern=r"^[^@\s\x00-\x1f]+@[^@\s\x00-\x1f]+\.[^@\s\x00-\x1f]+$"),
+    StringConstraints(strip_whitespace=True, max_length=254, pattern=rf"^{_PART}+@{_PART}+\.{_PART}+$"),
 ]
 
 

@@ -64,6 +64,23 @@ def register(session: Session, new: RegistrationIn, password_hash: str) -> dict[
 
 
 @contextmanager
+def _guess(*counted: tuple[Limit, str]) -> Iterator[None]:
+    """What counts only if it turns out to be a wrong guess, and for as long as nobody knows."""
+    for limit, subject in counted:
+        limit.take(subject)
+    wrong = False
+    try:
+        yield
+    except (UnauthorizedError, InvalidError):
+        wrong = True
+        raise
+    finally:
+        if not wrong:
+            for limit, subject in counted:
+                limit.give_back(subject)
+
+
+@contextmanager
 def few_found_taken(address: str) -> Iterator[None]:
     """Let an address hear only so often that a name is taken: who registers has to be told, who collects names is told no more."""
     _TAKEN.take(address)
@@ -86,17 +103,13 @@ def login(claim: LoginIn, address: str) -> dict[str, Any]:
     """
     # As names are compared: what differs in case alone is the same one, and what is no name of ours is nobody's.
     name = claim.username.strip().lower()
-    guesses = ((_GUESSES_OF_BOTH, f"{name} {address}"), (_GUESSES_OF_NAME, name), (_GUESSES_OF_ADDRESS, address))
-    for limit, subject in guesses:
-        limit.take(subject)
-    user = None
-    if re.fullmatch(USERNAME, name):
-        with transaction() as session:
-            user = repository.by_username(session, name)
-    if not _is_password_of(user, claim.password) or user is None:
-        raise UnauthorizedError("username or password is wrong", code="wrong_credentials")
-    for limit, subject in guesses:
-        limit.give_back(subject)
+    with _guess((_GUESSES_OF_BOTH, f"{name} {address}"), (_GUESSES_OF_NAME, name), (_GUESSES_OF_ADDRESS, address)):
+        user = None
+        if re.fullmatch(USERNAME, name):
+            with transaction() as session:
+                user = repository.by_username(session, name)
+        if not _is_password_of(user, claim.password) or user is None:
+            raise UnauthorizedError("username or password is wrong", code="wrong_credentials")
     if user.disabled_at is not None:
         raise ForbiddenError("this user is disabled", code="user_disabled")
     return _session_of(user)
@@ -112,17 +125,19 @@ def change_password(user_id: int, change: PasswordChange) -> dict[str, Any]:
 
     Raises InvalidError if the current password is another one, TooManyError after too many that were.
     """
-    _GUESSES_BY_USER.take(str(user_id))
-    with transaction() as session:
-        user = _known(repository.get(session, user_id))
-    if not _is_password_of(user, change.current_password):
-        raise InvalidError.of_field("current_password", "is not the current password", code="wrong_password")
-    _GUESSES_BY_USER.give_back(str(user_id))
+    with _guess((_GUESSES_BY_USER, str(user_id))):
+        with transaction() as session:
+            user = _known(repository.get(session, user_id))
+        verified = user.password_hash
+        if not _is_password_of(user, change.current_password):
+            raise _not_the_current_password()
     # Slow by intent, so done while nothing is locked.
     password_hash = hash_password(change.new_password.get_secret_value())
 
     def keep(session: Session) -> dict[str, Any]:
         user = _known(repository.get(session, user_id, for_update=True))
+        if user.password_hash != verified:  # it was changed meanwhile
+            raise _not_the_current_password()
         user.password_hash = password_hash
         user.token_generation += 1
         return _session_of(user)
@@ -189,6 +204,10 @@ def _is_password_of(user: User | None, password: SecretStr) -> bool:
     except VerifyMismatchError:
         return False
     return user is not None
+
+
+def _not_the_current_password() -> InvalidError:
+    return InvalidError.of_field("current_password", "is not the current password", code="wrong_password")
 
 
 def _session_of(user: User) -> dict[str, Any]:

@@ -49,7 +49,7 @@ def repair(connection: Database) -> int:
         cursor.execute(_DOUBTS, {"chunk": _CHUNK})
         for kind, rows in groupby(list(cursor.fetchall()), key=lambda row: str(row["kind"])):
             doubts = list(rows)
-            if EntityCache(kind).doubt([(row["entity_id"], row["version"]) for row in doubts], insist=True):
+            if EntityCache(kind).doubt([(row["entity_id"], row["version"]) for row in doubts], by="bridge", insist=True):
                 cursor.execute(_TOLD, {"ids": [row["id"] for row in doubts]})
                 told += len(doubts)
     if told:

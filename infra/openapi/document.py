@@ -8,6 +8,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from common.fields import MAX_ID
+from common.importing import KEY, MAX_KEY_LENGTH
 from common.operations import Listing, Operation
 from infra.deploy import template
 from infra.openapi.links import Links
@@ -30,7 +31,7 @@ _IDEMPOTENCY_KEY = {
     "name": "Idempotency-Key",
     "in": "header",
     "description": "Repeating the request with the same key does nothing new and answers the same.",
-    "schema": {"type": "string", "minLength": 1, "maxLength": 200, "pattern": r"^[\x20-\x7e]*$"},
+    "schema": {"type": "string", "minLength": 1, "maxLength": MAX_KEY_LENGTH, "pattern": KEY},
 }
 
 

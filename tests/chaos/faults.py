@@ -132,7 +132,8 @@ def _redis_read_only(attack: Attack) -> Iterator[None]:
     try:
         yield
     finally:
-        with contextlib.suppress(redis_client.ConnectionError), attack.system.redis() as client:  # one that was killed comes back as a master
+        # One that was killed meanwhile comes back as a master.
+        with contextlib.suppress(redis_client.ConnectionError), attack.system.redis() as client:
             client.execute_command("REPLICAOF", "NO", "ONE")
 
 

@@ -275,6 +275,30 @@ def test_while_the_database_is_away_nobody_is_known_and_nobody_refused(api, monk
     assert is_let_in(token)
 
 
+def test_of_two_who_change_a_password_at_once_the_later_knows_it_no_more(api, monkeypatch):
+    user = given_user(api)
+    api.user = context_of(token_of(api, user))
+    hash_password = service.hash_password
+
+    def slow(password):
+        """While the first is at it, the second begins and ends."""
+        monkeypatch.undo()
+        assert api.post("/api/auth/password", {"current_password": user["password"], "new_password": "the second's"}).status == 200
+        return hash_password(password)
+
+    service.hash_password(user["password"])
+    monkeypatch.setattr(service, "hash_password", slow)
+    first = api.post("/api/auth/password", {"current_password": user["password"], "new_password": "the first's"})
+    assert (first.status, first.json["code"]) == (422, "wrong_password")
+    assert is_let_in(token_of(api, user, "the second's"))
+
+
+@pytest.mark.parametrize("email", ["a\u009b31m@b.cc", "a@b\u007f.cc", "a@b.c\u0085d"])
+def test_an_address_a_terminal_would_obey_is_refused(api, email):
+    answer = api.post("/api/auth/register", registration(email=email))
+    assert (answer.status, answer.json["errors"][0]["field"]) == (422, "email")
+
+
 def login(api, username, password, address="192.0.2.1"):
     return api.post("/api/auth/login", {"username": username, "password": password}, headers={"test-address": address})
 
@@ -308,6 +332,16 @@ def test_guessing_from_many_addresses_ends_too(api):
 def test_one_address_cannot_guess_at_many(api):
     statuses = [login(api, f"user{n}", "guess", "198.51.100.7").status for n in range(110)]
     assert statuses == [401] * 100 + [429] * 10
+
+
+def test_signing_in_while_the_database_is_away_is_no_guess(api, monkeypatch):
+    user = given_user(api)
+    with monkeypatch.context() as away:
+        away.setenv("DATABASE_PORT", "1")
+        begin_anew()
+        assert {login(api, user["username"], user["password"]).status for _ in range(12)} == {503}
+    begin_anew()
+    assert login(api, user["username"], user["password"]).status == 200
 
 
 def test_signing_in_rightly_is_not_counted(api):

@@ -111,6 +111,23 @@ def test_of_the_same_rows_at_once_each_is_done_once(api, stock_of):
     assert stock_of(made) == 20
 
 
+@pytest.mark.parametrize("key", ["b ", " b", " "])
+def test_a_key_that_the_database_would_take_for_another_is_refused(api, stock_of, key):
+    made = given_product(api, stock=3)
+    answer = api.post("/api/inventory/corrections", {"corrections": [{"product_id": made["id"], "delta": 5, "key": key}]})
+    assert (answer.status, answer.json["errors"][0]["field"]) == (422, "corrections.0.key")
+    assert stock_of(made) == 3
+
+
+def test_rows_of_many_words_are_taken(api):
+    """A row's worth of words each, as no name has them: what it takes to note them grows with them, and no more."""
+    words = " ".join(f"{number:x}" for number in range(40))
+    rows = [party(name=words[:50], city=words[50:90], contact_person=words[60:]) for _ in range(500)]
+    answer = api.post("/api/suppliers/import", {"suppliers": rows})
+    assert {row["outcome"] for row in answer.json["rows"]} == {"created"}
+    assert api.get("/api/suppliers?q=1a&limit=1").json["total"] == 500
+
+
 def test_a_key_is_for_one_row(api):
     rows = [{"key": "k", **party()}, {"key": "k", **party()}]
     answer = api.post("/api/suppliers/import", {"suppliers": rows})

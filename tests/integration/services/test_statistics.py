@@ -110,11 +110,20 @@ def test_procurements_have_figures_as_well(api):
         "utc_offset=900",
         "top=-1",
         "since=yesterday",
+        "until=0001-01-15T00:00:00Z",
+        "until=9999-12-31T23:59:59Z&utc_offset=840",
+        "since=0001-01-01T00:00:00Z&until=0001-01-01T10:00:00Z&utc_offset=60",
+        "since=9999-12-31T20:00:00Z&until=9999-12-31T23:00:00Z&utc_offset=-840&by=hour",
     ],
 )
 def test_a_period_that_is_none_is_refused(api, query):
     for plural in ("orders", "procurements"):
         assert api.get(f"/api/{plural}/statistics?{query}").status == 422
+
+
+def test_a_period_may_lie_anywhere_where_there_are_days(api):
+    for query in ("until=1970-01-01T00:00:01Z&utc_offset=840", "since=9998-12-30T00:00:00Z&until=9998-12-31T23:59:59Z&utc_offset=-840"):
+        assert api.get(f"/api/orders/statistics?{query}").status == 200
 
 
 def test_stock_is_worth_its_buying_price_even_when_that_changes(api, deliver):

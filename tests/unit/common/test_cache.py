@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from common import cache
 from common.cache import ENTITY_SECONDS, GONE, EntityCache, WarmUp
 from common.errors import UnavailableError
 from common.redis_client import _guard, get_redis, guard_state, note_failure, try_redis
@@ -98,7 +99,36 @@ class TestInDoubt:
     def test_it_ends_by_itself_where_the_writer_died(self, session, redis):
         self.follow(session)
         assert 0 < redis.ttl("product:1") <= 30
-        assert 0 < redis.ttl("product:lists") <= 30
+        assert 0 < redis.ttl("product:lists:doubts") <= 31
+
+    def test_what_was_listed_before_is_void_once_the_doubt_of_a_writer_who_died_is_over(self, session, redis):
+        CACHE.listed({}, lambda: {"n": 1})
+        self.follow(session)
+        redis.delete("product:lists:doubts")
+        assert CACHE.listed({}, lambda: {"n": 2}) == {"n": 2}
+
+    def test_a_writer_ends_no_other_writers_doubt(self, session):
+        other = SimpleNamespace(info={})
+        self.follow(session)
+        self.follow(other)
+        for action in session.info["after_commit"]:
+            action()
+        assert CACHE.listed({}, lambda: {"n": "the other's commit is still to come"})
+        assert CACHE.listed({}, lambda: {"n": 2}) == {"n": 2}
+        for action in other.info["after_commit"]:
+            action()
+        assert CACHE.listed({}, lambda: {"n": 3}) == CACHE.listed({}, lambda: pytest.fail("it is cached"))
+
+    def test_whoever_else_voids_the_lists_ends_no_doubt(self, session):
+        self.follow(session)
+        CACHE.void_lists()
+        CACHE.listed({}, lambda: {"n": 1})
+        assert CACHE.listed({}, lambda: {"n": 2}) == {"n": 2}
+
+    def test_a_doubt_that_is_over_counts_no_more_while_others_last(self, session, redis):
+        self.follow(session)
+        redis.zadd("product:lists:doubts", {writer: time.time() - 1 for writer in redis.zrange("product:lists:doubts", 0, -1)})
+        assert CACHE.listed({}, lambda: {"n": 1}) == CACHE.listed({}, lambda: pytest.fail("it is cached"))
 
 
 @pytest.mark.usefixtures("redis_server")
@@ -171,7 +201,8 @@ class TestRedisAway:
 
 
 class TestWarmUp:
-    def test_one_loads_and_the_others_wait_for_it(self, redis_server):
+    def test_one_loads_and_the_others_wait_for_it(self, redis_server, monkeypatch):
+        monkeypatch.setattr(cache, "_PATIENCE_SECONDS", 60)
         loading, may_finish, loads, done = threading.Event(), threading.Event(), [], []
 
         def load():
@@ -200,6 +231,17 @@ class TestWarmUp:
             thread.join(5)
         assert len(loads) == 1
         assert sorted(done) == ["first", "other", "other", "other"]
+
+    def test_nobody_waits_long_for_one_who_died_while_loading(self, redis, monkeypatch):
+        monkeypatch.setattr(cache, "_PATIENCE_SECONDS", 0.1)
+        redis.set("product:warming", "1", ex=10)
+        warm_up = WarmUp("product", lambda: pytest.fail("another is at it"))
+        warm_up.ensure()
+        assert not warm_up.is_warm()
+        redis.delete("product:warming")
+        warm_up = WarmUp("product", lambda: 1)
+        warm_up.ensure()
+        assert warm_up.is_warm()
 
     def test_warmed_once_and_again_after_redis_restarted(self, redis):
         loads = []

@@ -247,13 +247,22 @@ def test_body_that_is_not_utf_8_is_malformed():
             parse_json(raw)
 
 
+@pytest.mark.parametrize("number", ["1e9999999999999999999", "1e-9999999999999999999", "0e99999999999999999999", "9" * 5000])
+def test_a_number_beyond_all_measure_is_malformed(number):
+    with pytest.raises(MalformedError):
+        parse_json(b'{"price": %s}' % number.encode())
+
+
 def test_query_parameter_given_twice_is_named():
     assert call("GET", "/api/things/query", query={"colour": ["blue"]})[2] == {"colour": "blue"}
     status, _, document = call("GET", "/api/things/query", query={"colour": ["blue", "red"]})
     assert (status, document["errors"][0]["field"]) == (422, "colour")
 
 
-@pytest.mark.parametrize("unfit", ["", "0", "-1", "+1", " 1", "1 ", "1.0", "x", "²", "٣", "2147483648", "9" * 5000, "1e3", "0x1", "\x00"])
+_LONG = ("9" * 5000, "1" + "0" * 5000, "0" * 11 + "1")
+
+
+@pytest.mark.parametrize("unfit", ["", "0", "-1", "+1", " 1", "1 ", "1.0", "x", "²", "٣", "2147483648", *_LONG, "1e3", "0x1", "\x00"])
 def test_unfit_path_id_is_refused(unfit):
     with pytest.raises(InvalidError):
         path_id("thing_id", unfit)

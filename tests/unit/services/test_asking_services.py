@@ -128,3 +128,16 @@ def test_health_that_cannot_be_asked_is_down(function):
     assert ask_health("supplier", "suppliers")["status"] == "down"
     function((0, {}, "FunctionError"))
     assert ask_health("supplier", "suppliers") == {"service": "supplier", "status": "down", "error": "inventory-supplier failed: boom"}
+
+
+@pytest.mark.parametrize(("status", "state"), [(200, "degraded"), (503, "down")])
+def test_health_is_what_a_service_says_of_itself(function, status, state):
+    document = {"service": "supplier", "status": state}
+    function((status, document))
+    assert ask_health("supplier", "suppliers") == document
+
+
+def test_health_that_ends_in_an_error_is_down(function):
+    function((500, {"status": 500, "detail": "an unexpected error"}))
+    down = {"service": "supplier", "status": "down", "error": "answered 500: an unexpected error"}
+    assert ask_health("supplier", "suppliers") == down

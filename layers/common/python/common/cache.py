@@ -23,12 +23,15 @@ from common.db import Base, UtcDateTime, before_commit, utc_now
 from common.errors import UnavailableError
 from common.metrics import count
 from common.observability import logger
-from common.redis_client import failures, guard_state, in_one_trip, interruptions, try_redis
+from common.redis_client import call_script, failures, guard_state, in_one_trip, interruptions, try_redis
 from common.telling import tell
 
 ENTITY_SECONDS = 24 * 3600
 TRANSACTION_SECONDS = 3600
-_WARM_UP_SECONDS = 30
+# Longer than loading takes; whoever dies at it keeps the others from loading for so long.
+_LOADING_SECONDS = 10
+# So long a request waits for another's loading. Without, the cache fills as it is asked.
+_PATIENCE_SECONDS = 2
 _IN_DOUBT = "?"
 # Longer than a commit takes.
 _DOUBT_SECONDS = 30
@@ -44,6 +47,27 @@ for i, key in ipairs(KEYS) do
     redis.call('SET', key, version .. ':' .. value, 'EX', ARGV[1])
   end
 end
+"""
+
+# A list is looked up under the token that is kept, or under none while any writer is in doubt.
+_LOOK_UP_LISTS = """
+local latest = redis.call('ZREVRANGE', KEYS[2], 0, 0, 'WITHSCORES')[2]
+if latest and tonumber(latest) > tonumber(redis.call('TIME')[1]) then
+  return false
+end
+local held = redis.call('GET', KEYS[1])
+if held then
+  return held
+end
+redis.call('SET', KEYS[1], ARGV[1])
+return ARGV[1]
+"""
+
+# Each writer's doubt is its own, as one may end while another's commit is still to come. What was filed before is void at once.
+_DOUBT_LISTS = """
+redis.call('ZADD', KEYS[2], redis.call('TIME')[1] + ARGV[3], ARGV[2])
+redis.call('EXPIRE', KEYS[2], ARGV[3] + 1)
+redis.call('SET', KEYS[1], ARGV[1])
 """
 
 Json = dict[str, Any]
@@ -73,6 +97,11 @@ GONE = Gone()
 def lists_key(kind: str) -> str:
     """Where the token is kept under which lists of this kind are filed."""
     return f"{kind}:lists"
+
+
+def _doubts_key(kind: str) -> str:
+    """Where the writers are kept whose commits the lists may lack."""
+    return f"{kind}:lists:doubts"
 
 
 @dataclass(frozen=True)
@@ -117,9 +146,10 @@ class EntityCache:
 
         Where Redis cannot be told so, the doubt is a part of the commit, for the bridge to tell.
         """
+        writer = uuid.uuid4().hex
 
         def doubt() -> None:
-            if not self.doubt(changed):
+            if not self.doubt(changed, by=writer):
                 now = utc_now()
                 rows = [{"kind": self.kind, "entity_id": i, "version": version, "created_at": now} for i, version in changed]
                 session.execute(insert(CacheDoubt), rows)
@@ -127,15 +157,19 @@ class EntityCache:
         before_commit(session, doubt)
         tell(session, lambda redis: self._put_by(redis, entries(), self.seconds), insist=True)
         tell(session, self._void_lists_by, insist=True)
+        tell(session, lambda redis: redis.zrem(_doubts_key(self.kind), writer), insist=True)
 
-    def doubt(self, changed: Sequence[tuple[int, int]], *, insist: bool = False) -> bool:
-        """Have entities (id, version) and lists asked of the database for a while. False when Redis could not be told."""
+    def doubt(self, changed: Sequence[tuple[int, int]], *, by: str, insist: bool = False) -> bool:
+        """Have entities (id, version) and lists asked of the database for a while, or, as for lists, until the writer `by` ends it.
+
+        False when Redis could not be told.
+        """
         # Under the version that is about to be, so that no reader puts the former one back.
         entries = [(entity_id, version, _IN_DOUBT) for entity_id, version in changed]
         return in_one_trip(
             [
                 lambda redis: self._put_by(redis, entries, _DOUBT_SECONDS),
-                lambda redis: redis.set(lists_key(self.kind), _IN_DOUBT, ex=_DOUBT_SECONDS),
+                lambda redis: redis.eval(_DOUBT_LISTS, 2, *self._lists_keys(), uuid.uuid4().hex, by, _DOUBT_SECONDS),
             ],
             insist=insist,
         )
@@ -158,11 +192,13 @@ class EntityCache:
     def _void_lists_by(self, redis: Redis) -> None:
         redis.set(lists_key(self.kind), uuid.uuid4().hex)
 
+    def _lists_keys(self) -> list[str]:
+        return [lists_key(self.kind), _doubts_key(self.kind)]
+
     def listed(self, query: Mapping[str, Any], load: Callable[[], Json]) -> Json:
         """The list that answers `query`, from the cache or from `load`."""
-        fresh = uuid.uuid4().hex
-        token: Any = try_redis(lambda client: client.set(lists_key(self.kind), fresh, nx=True, get=True) or fresh, None)
-        if token is None or token == _IN_DOUBT:
+        token: Any = try_redis(lambda client: call_script(client, _LOOK_UP_LISTS, self._lists_keys(), [uuid.uuid4().hex]), None)
+        if token is None:
             return load()
         digest = hashlib.sha256(json.dumps(query, sort_keys=True, default=str).encode()).hexdigest()[:32]
         key = f"{self.kind}:list:{token}:{digest}"
@@ -201,14 +237,14 @@ def _decode(held: str | None) -> Json | Gone | None:
 
 @dataclass
 class WarmUp:
-    """Loads a service's cache before its first answer; one execution environment loads, the others wait for it."""
+    """Loads a service's cache before its first answer; one execution environment loads, the others wait a while for it."""
 
     kind: str
     load: Callable[[], int]
     _known_at: int = -1
 
     def ensure(self) -> None:
-        """Return once the cache is warm, or at once when Redis or the database is away.
+        """Return once the cache is warm, or whoever loads it has taken its time, or at once when Redis or the database is away.
 
         Asks Redis again only after it may have restarted.
         """
@@ -217,9 +253,9 @@ class WarmUp:
         warm, known_at, failed_before = self.is_warm(), interruptions(), failures()
         if guard_state() == "open":
             return
-        deadline = time.monotonic() + _WARM_UP_SECONDS
+        deadline = time.monotonic() + _PATIENCE_SECONDS
         while not warm and failures() == failed_before and time.monotonic() < deadline:
-            if try_redis(lambda client: bool(client.set(f"{self.kind}:warming", "1", nx=True, ex=_WARM_UP_SECONDS)), otherwise=False):
+            if try_redis(lambda client: bool(client.set(f"{self.kind}:warming", "1", nx=True, ex=_LOADING_SECONDS)), otherwise=False):
                 try:
                     self._warm_up()
                 except UnavailableError as error:

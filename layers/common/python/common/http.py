@@ -258,7 +258,7 @@ def _path_of(request: Request) -> str:
 
 def path_id(name: str, text: str) -> int:
     """An id from the path. Raises InvalidError if it is none."""
-    if text.isascii() and text.isdigit() and 1 <= int(text[:12]) <= MAX_ID:
+    if text.isascii() and text.isdigit() and len(text) <= len(str(MAX_ID)) and 1 <= int(text) <= MAX_ID:
         return int(text)
     raise InvalidError.of_field(name, f"must be a whole number from 1 to {MAX_ID}")
 
@@ -267,7 +267,7 @@ def parse_json(raw: bytes) -> dict[str, Any]:
     """A JSON object whose numbers are as exact as they were written. Raises MalformedError."""
     try:
         document = json.loads(raw.decode(), parse_float=Decimal)
-    except (ValueError, RecursionError):
+    except (ValueError, ArithmeticError, RecursionError):  # an exponent may be too long for any decimal
         raise _malformed_body("is not valid JSON") from None
     if not isinstance(document, dict):
         raise _malformed_body("must be a JSON object")

@@ -5,6 +5,7 @@ https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,9 +17,8 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from common.db import Base, UtcDateTime, affected_rows, in_transaction, utc_now
 from common.errors import InvalidError, MalformedError
-from common.importing import KeyedRow
+from common.importing import KEY, MAX_KEY_LENGTH, KeyedRow
 
-MAX_KEY_LENGTH = 200
 Outcome = dict[str, Any]
 Row = TypeVar("Row", bound=KeyedRow)
 
@@ -51,8 +51,8 @@ class Attempt:
         """
         if self.key is None:
             return in_transaction(effect), False
-        if not 1 <= len(self.key) <= MAX_KEY_LENGTH or not self.key.isprintable() or not self.key.isascii():
-            message = f"Idempotency-Key must be 1 to {MAX_KEY_LENGTH} printable ASCII characters"
+        if not re.fullmatch(KEY, self.key) or len(self.key) > MAX_KEY_LENGTH:
+            message = f"Idempotency-Key must be 1 to {MAX_KEY_LENGTH} printable ASCII characters, with no space at its ends"
             raise MalformedError(message, code="idempotency_key_malformed")
         return in_transaction(lambda session: self._once(session, effect))
 

@@ -10,10 +10,15 @@ from common.fields import Payload, Shape
 Rows = Field(min_length=1, max_length=500)
 
 
+# Printable ASCII, with no space at its ends, where the database would not tell it from none.
+KEY = r"^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$"
+MAX_KEY_LENGTH = 200
+
+
 class KeyedRow(Payload):
     """A row that may bear a key: whatever was done under it is not done again, and answered the same."""
 
-    key: Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[\x20-\x7e]+$")] | None = None
+    key: Annotated[str, Field(min_length=1, max_length=MAX_KEY_LENGTH, pattern=KEY)] | None = None
 
 
 class RowOutcome(Shape):

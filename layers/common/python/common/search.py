@@ -91,7 +91,9 @@ def note_words(session: Session, kind: str, texts: Mapping[int, Sequence[str]], 
     found = [(entity_id, word) for entity_id, its in texts.items() for word in words_of(*its)]
     if found:
         rows = [{"kind": kind, "word": word, "entity_id": entity_id, "current": True} for entity_id, word in found]
-        session.execute(insert(SearchWord).values(rows).on_duplicate_key_update(current=True))
+        noted = insert(SearchWord)
+        # As rows of one statement, the values of an import would be half a gigabyte of expressions.
+        session.connection().execute(noted.on_duplicate_key_update(current=noted.inserted.current), rows)
 
 
 def forget_words(session: Session, kind: str, entity_id: int) -> None:

@@ -30,6 +30,8 @@ class _FunctionDiedError(_ServiceFailedError):
 # What another process answers a moment later: a function whose process died, and a Lambda that was not reached. Not what has
 # taken its time, nor a service that says it is unwell.
 _PASSES = (_FunctionDiedError, EndpointConnectionError, ConnectionClosedError)
+# Well, or unwell as it knows itself.
+_HEALTH_STATUSES = (200, 503)
 # How often a function that dies is asked before that counts as one failure.
 ATTEMPTS = 3
 
@@ -47,9 +49,11 @@ def get_from(
 def ask_health(service: str, plural: str) -> dict[str, Any]:
     """What a service says of its health; that it cannot be asked is an answer too."""
     try:
-        _, document = _invoke(service, f"/api/{plural}/health", {}, {})
+        status, document = _invoke(service, f"/api/{plural}/health", {}, {})
     except (BotoCoreError, ClientError, _ServiceFailedError) as error:
         return {"service": service, "status": "down", "error": str(error)}
+    if status not in _HEALTH_STATUSES:
+        return {"service": service, "status": "down", "error": f"answered {status}: {document.get('detail')}"}
     return document
 
 

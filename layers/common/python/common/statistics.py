@@ -16,6 +16,8 @@ from common.foremost import MEASURES, Bounds
 from common.sums import SLOT_SECONDS, Sums
 
 MAX_BUCKETS = 1000
+# Years of which every clock on Earth can tell the days.
+_YEARS = range(1970, 9999)
 # So many deals are read off as quickly as anything else tells which products are foremost.
 _READ_OFF = 5000
 # Buckets of the period that nobody has bounded: with the one that has just begun.
@@ -36,6 +38,8 @@ class PeriodQuery(Payload):
 
     @model_validator(mode="after")
     def _bounded(self) -> "PeriodQuery":
+        if any(moment is not None and moment.year not in _YEARS for moment in (self.since, self.until)):
+            raise ValueError(f"since and until must lie in the years {_YEARS[0]} to {_YEARS[-1]}")
         since, until = self.period()
         if since >= until:
             raise ValueError("since must be before until")
