@@ -14,6 +14,8 @@ from common.topology import CONSUMERS, consumer_function
 
 PLURALS = ("auth", "suppliers", "customers", "products", "inventory", "procurements", "orders")
 WITHIN = 60.0
+NOT_DEPLOYED = "not_deployed"
+"""What the edge says of itself."""
 
 
 @dataclass(frozen=True)
@@ -28,8 +30,8 @@ class Answer:
 
     @property
     def serves(self) -> bool:
-        """An unwell service (503) serves and says so; a missing route or a crash does not."""
-        return self.status in {200, 503}
+        """An unwell service (503) serves and says so; a missing route, a crash or a gateway that has nothing deployed does not."""
+        return self.status == 200 or (self.status == 503 and NOT_DEPLOYED not in self.detail)
 
     def __str__(self) -> str:
         what = f"{self.status}" if self.status else "no answer"

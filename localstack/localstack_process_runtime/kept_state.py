@@ -20,6 +20,7 @@ from localstack.aws.handlers import run_custom_finalizers, serve_custom_service_
 from localstack.services.plugins import SERVICE_PLUGINS, ServiceContainer, ServiceState
 from localstack.services.stores import AccountRegionBundle
 from localstack.state import AssetDirectory, StateVisitor, pickle
+from moto.core.base_backend import backend_lock
 
 from localstack import constants
 
@@ -44,7 +45,7 @@ LAST_SAVE_SECONDS = 5.0
 ATTEMPTS = 3
 """At pickling what LocalStack's own threads may change meanwhile: a function becomes active without being asked to."""
 
-start_service = ServiceContainer.start
+check_service = ServiceContainer.check
 
 for make_lock in (threading.Lock, threading.RLock):
     # A lock is kept as one that nobody holds, whoever held it when it was saved: dill would keep that as well.
@@ -67,20 +68,15 @@ class KeptState:
         """Load each service's state as it starts, and save what changes from then on."""
         kept = self
 
-        def start(container: ServiceContainer) -> bool:
-            started: bool = start_service(container)
+        def check(container: ServiceContainer) -> bool:
+            """What ends a start: from then on it runs. Who may not wait, as the thread that all requests come by, goes by that."""
             name = container.service.name()
-            if started and name in kept._unloaded:
+            if container.state == ServiceState.STARTING and name in kept._unloaded:
                 kept._unloaded.discard(name)
-                # Not running yet: who may not wait, as the thread that all requests come by, goes by that.
-                container.state = ServiceState.STARTING
-                try:
-                    kept._load(container.service)
-                finally:
-                    container.state = ServiceState.RUNNING
-            return started
+                kept._load(container.service)
+            return bool(check_service(container))
 
-        ServiceContainer.start = start
+        ServiceContainer.check = check
         serve_custom_service_request_handlers.append(self._changes.begin)
         run_custom_finalizers.append(self._changes.end)
         threading.Thread(target=self._save_when_quiet, name="kept-state", daemon=True).start()
@@ -195,10 +191,7 @@ class KeptState:
             if hook := service.lifecycle_hook:
                 hook.on_before_state_load()
             for live, kept in zip(_containers(service), pickle.loads(self._saved[name]), strict=True):
-                live.clear()
-                live.update(kept)
-                if isinstance(live, AccountRegionBundle):
-                    live.__dict__.update(kept.__dict__)
+                _replace(live, kept)
             if name == "s3":
                 self._load_objects(service)
             if hook:
@@ -288,6 +281,20 @@ def _containers(service: Service) -> list[Any]:
     collector = _Collector()
     service.accept_state_visitor(collector)
     return collector.containers
+
+
+def _replace(live: Any, kept: Any) -> None:
+    """Have a container hold what was kept.
+
+    Whoever asks for a store that is not there yet makes one: were this not done under the lock for that, the empty store of one who asked
+    before would take the place of what is loaded.
+    """
+    is_bundle = isinstance(live, AccountRegionBundle)
+    with live.lock if is_bundle else backend_lock:
+        live.clear()
+        live.update(kept)
+        if is_bundle:
+            live.__dict__.update(kept.__dict__)
 
 
 def _being_deployed() -> bool:

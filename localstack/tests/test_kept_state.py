@@ -9,12 +9,16 @@ import threading
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from localstack.services import stores
+from localstack.services.apigateway.models import ApiGatewayStore
+from localstack.services.stores import AccountRegionBundle
 from sam import CODE, TEMPLATE, Deployment
 from stack import LocalStack, eventually
 
+from localstack_process_runtime import kept_state
 from localstack_process_runtime.kept_state import Changes
 
 if TYPE_CHECKING:
@@ -186,3 +190,27 @@ def test_a_request_that_is_refused_changes_nothing_and_ends():
     changes.end(None, refused, REFUSED)
     moment, changed = changes.until_now()
     assert (changed, changes.none_since(moment)) == (set(), True)
+
+
+def test_whoever_asks_for_a_store_while_it_is_loaded_does_not_take_its_place(monkeypatch: pytest.MonkeyPatch):
+    account = "000000000000"
+    live, saved = (AccountRegionBundle("apigateway", ApiGatewayStore) for _ in range(2))
+    kept = saved[account]
+    making, may_go_on, made = threading.Event(), threading.Event(), stores.RegionBundle
+
+    def held_up(*arguments: Any, **named: Any) -> Any:
+        making.set()
+        assert may_go_on.wait(60)
+        return made(*arguments, **named)
+
+    monkeypatch.setattr(stores, "RegionBundle", held_up)
+    asking = threading.Thread(target=live.__getitem__, args=(account,))
+    asking.start()
+    assert making.wait(60)
+    loading = threading.Thread(target=kept_state._replace, args=(live, saved))
+    loading.start()
+    loading.join(0.5)
+    may_go_on.set()
+    for thread in (asking, loading):
+        thread.join(60)
+    assert live[account] is kept
