@@ -16,7 +16,7 @@ from common.positions import note_anew
 from infra.progress import Silent
 from infra.seed import scale
 from infra.seed.sizes import Sizes
-from tests.integration.services.conftest import begin_anew
+from tests.integration.services.conftest import be_patient, begin_anew
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -74,6 +74,7 @@ def small(mariadb: Mapping[str, str], redis: Mapping[str, str]) -> Iterator[None
     with pytest.MonkeyPatch.context() as environment:
         for name, value in {**mariadb, **redis, "AWS_DEFAULT_REGION": "us-east-1"}.items():
             environment.setenv(name, value)
+        be_patient(environment)
         begin_anew()
         common.redis_client.get_redis().flushall()
         empty()

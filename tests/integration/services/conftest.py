@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import redis as redis_client
 from sqlalchemy import create_engine, inspect, text
 
 import common.db
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from tests.factories import Json
 
 WARMED = ("supplier", "customer", "product", "procurement", "order")
+# Seconds after which a server is taken for one that hangs, and after which the database ends a wait for a row.
+_PATIENCE, _LONGEST_WAIT = 120, 50
 
 
 @pytest.fixture
@@ -75,9 +78,8 @@ def clean(servers: Mapping[str, str], accounts: Mapping[str, str], monkeypatch: 
     """A process that has just started, with an empty database and an empty Redis."""
     for name, value in servers.items():
         monkeypatch.setenv(name, value)
-    # In Lambda each environment serves one request at a time; here one process is all of them, and of all services.
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    monkeypatch.setattr(common.db, "create_engine", partial(_create_roomy_engine, create_engine))
+    be_patient(monkeypatch)
     engines = Engines(accounts)
     monkeypatch.setattr(common.db, "get_engine", engines.current)
     begin_anew()
@@ -154,12 +156,18 @@ def count(table: str) -> int:
 
 def wait_until_somebody_waits_for_a_row() -> None:
     """Return once a transaction waits for another's lock."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + _LONGEST_WAIT
     while True:
         with transaction() as session:
             if int(session.execute(text("SHOW GLOBAL STATUS LIKE 'Innodb_row_lock_current_waits'")).one().Value):
                 return
         assert time.monotonic() < deadline, "nobody waits for a row"
+
+
+def be_patient(patch: pytest.MonkeyPatch) -> None:
+    """Have no server pass for one that is away because a busy machine held it up. One that is stopped refuses, and is away at once."""
+    patch.setattr(common.db, "create_engine", partial(_create_roomy_engine, create_engine))
+    patch.setattr(redis_client, "Redis", partial(_create_patient_client, redis_client.Redis))
 
 
 def begin_anew() -> None:
@@ -182,7 +190,15 @@ def empty_database() -> None:
 
 
 def _create_roomy_engine(create: Callable[..., Any], url: Any, **options: Any) -> Any:
-    return create(url, **options | {"pool_size": 60, "max_overflow": 0})
+    """In Lambda each environment serves one request at a time; here one process is all of them, and of all services."""
+    arguments = options["connect_args"]
+    init = f"{arguments['init_command']}, innodb_lock_wait_timeout = {_LONGEST_WAIT}"
+    patient = {"connect_timeout": _PATIENCE, "read_timeout": _PATIENCE, "write_timeout": _PATIENCE, "init_command": init}
+    return create(url, **options | {"pool_size": 60, "max_overflow": 0, "connect_args": arguments | patient})
+
+
+def _create_patient_client(create: Callable[..., Any], **options: Any) -> Any:
+    return create(**options | {"socket_connect_timeout": _PATIENCE, "socket_timeout": _PATIENCE})
 
 
 def _deliver() -> list[Json]:
