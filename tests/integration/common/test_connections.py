@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 
 import pymysql
 
@@ -57,8 +58,11 @@ def test_a_hundred_processes_leave_the_database_able_to_serve(mariadb):
             password=mariadb["DATABASE_PASSWORD"],
         )
         with connection, connection.cursor() as cursor:
-            cursor.execute("SELECT COUNT(*) FROM information_schema.processlist WHERE command = 'Sleep'")
-            (connected,) = cursor.fetchone()
+            # The server is done with a connection only after it has answered.
+            connected, deadline = 0, time.monotonic() + 30
+            while connected < taken and time.monotonic() < deadline:
+                cursor.execute("SELECT COUNT(*) FROM information_schema.processlist WHERE command = 'Sleep'")
+                (connected,) = cursor.fetchone()
             cursor.execute("SELECT @@max_connections")
             (room,) = cursor.fetchone()
         crowd.communicate("done\n", timeout=30)

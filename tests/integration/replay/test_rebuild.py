@@ -122,7 +122,7 @@ def test_what_moves_while_stock_is_repaired_counts(products, servers):
         repairing = threading.Thread(target=repair, args=[servers, drifts(servers), told.append], kwargs={"by_sum": True})
         repairing.start()
         wait_until_somebody_waits_for_a_row()
-    repairing.join(10)
+    repairing.join(60)
     assert [drift.ledger for drift in told] == [21]
     assert stock(products[0]) == 21
 
@@ -166,12 +166,12 @@ def test_sums_are_made_anew_while_stock_moves_and_orders_are_cancelled(api, deli
                 action()
             making = thread.submit(make_anew, servers, [OF["stock_sums"]])
             wait_until_somebody_waits_for_a_row()
-        making.result(10)
+        making.result(60)
         with acting_as("order"), transaction() as session:
             order_service.cancel_order(session, summed["id"])
             making = thread.submit(make_anew, servers, [OF["order_sums"]])
             wait_until_somebody_waits_for_a_row()
-        making.result(10)
+        making.result(60)
     assert wrong_sums(servers) == []
     assert api.get("/api/inventory/statistics").json["quantity"] == 3 * 25 + 20 - 3 - 2
     deliver()

@@ -127,6 +127,6 @@ def test_who_sums_up_waits_for_whoever_is_changing_an_order(api, product):
             service.cancel_order(session, fresh["id"])
             summing = thread.submit(sum_up)
             wait_until_somebody_waits_for_a_row()
-        summing.result(10)
+        summing.result(60)
     found = ask(api, "orders", PERIODS[0])
     assert {row["status"]: row["quantity"] for row in found["by_status"]} == {"pending": 0, "confirmed": 0, "rejected": 0, "cancelled": 7}

@@ -89,10 +89,10 @@ def test_cached_supplier_serves_writes_while_its_function_fails(api, failing):
 
 def test_one_probe_goes_through_after_thirty_seconds_and_closes_it(api, supplier, failing):
     function = failing("supplier")
-    for _ in range(FAILURES_TO_OPEN + 2):
-        api.post("/api/products", product(supplier["id"]))
-    function.failing = False
     with freeze_time(tz_offset=0) as clock:
+        for _ in range(FAILURES_TO_OPEN + 2):
+            api.post("/api/products", product(supplier["id"]))
+        function.failing = False
         clock.tick(SECONDS_OPEN - 1)
         assert api.post("/api/products", product(supplier["id"])).status == 503
         clock.tick(2)

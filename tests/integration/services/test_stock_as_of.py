@@ -149,7 +149,7 @@ def test_an_answer_waits_for_a_movement_that_is_about_to_be_committed_before_its
         asking.start()
         wait_until_somebody_waits_for_a_row()
         assert not told.is_set()
-    asking.join(10)
+    asking.join(60)
     assert answers == [15]
 
 

@@ -158,7 +158,7 @@ def test_who_begins_to_sum_up_waits_for_whoever_has_corrected_sums_and_leaves_ot
                 action()
             summing = thread.submit(sum_up)
             wait_until_somebody_waits_for_a_row()
-        summing.result(10)
+        summing.result(60)
         with transaction() as session:
             assert session.execute(text("SELECT SUM(quantity) FROM stock_sums")).scalar() == 13
     assert ask(api)["quantity"] == 17

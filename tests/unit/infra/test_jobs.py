@@ -52,7 +52,7 @@ def run(tmp_path, monkeypatch):
 
 
 def until(states, count, what):
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while states.count(what) < count:
         assert time.monotonic() < deadline, states
         time.sleep(0.01)
