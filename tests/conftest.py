@@ -6,12 +6,16 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 from infra.stack import Ports, Stack
 from infra.stack.foreground import running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+# Hypothesis' own for where others are at work as well: no example has a deadline, and all are the same every time.
+settings.load_profile("ci")
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ import pytest
 from infra.audit.__main__ import exit_code, tables
 from infra.audit.reports import Report, of_npm, of_pip_audit
 from infra.dependencies.locked import PYTHON_LOCKS
-from infra.stack.instance import PROJECT_DIR
+from tests.lock_files import lock_files
 
 _SOUND = {"name": "sound", "version": "1", "vulns": []}
 _BROKEN = {"name": "broken", "version": "1.2", "vulns": [{"id": "PYSEC-1", "fix_versions": ["1.3", "2.0"]}]}
@@ -65,6 +65,4 @@ def test_npms_advisories_are_told_once():
 
 
 def test_every_lock_file_of_the_project_is_asked_about():
-    skipped = {".venv", "node_modules", ".build", ".git"}
-    found = {path for path in PROJECT_DIR.rglob("requirements.lock") if not skipped & set(path.parts)}
-    assert {path.relative_to(PROJECT_DIR).as_posix() for path in found} == set(PYTHON_LOCKS)
+    assert lock_files("requirements.lock") == set(PYTHON_LOCKS)

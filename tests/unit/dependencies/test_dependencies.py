@@ -9,7 +9,7 @@ from infra.dependencies.__main__ import exit_code
 from infra.dependencies.licences import EXCEPTIONS, TOLD, is_allowed, licence_of, read, verdict
 from infra.dependencies.locked import NPM_LOCKS, Locked, everything, npm_packages, python_packages, together
 from infra.dependencies.newest import of_npm, of_uv
-from infra.stack.instance import PROJECT_DIR
+from tests.lock_files import lock_files
 
 # Those that `make install` does not install.
 ELSEWHERE = {
@@ -40,9 +40,7 @@ def test_what_is_said_of_single_packages_is_of_such_as_are_locked(packages):
 
 
 def test_every_npm_lock_file_is_read():
-    skipped = {"node_modules", ".build", ".git"}
-    found = {path for path in PROJECT_DIR.rglob("package-lock.json") if not skipped & set(path.parts)}
-    assert {path.relative_to(PROJECT_DIR).as_posix() for path in found} == set(NPM_LOCKS)
+    assert lock_files("package-lock.json") == set(NPM_LOCKS)
 
 
 def test_a_lock_file_is_read_for_this_machine():
