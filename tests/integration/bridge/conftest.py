@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -25,10 +24,8 @@ ROOT = HERE.parents[2]
 class RedisServer:
     """A Redis that can be stopped and started again on the same port."""
 
-    def __init__(self, folder: Path) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+    def __init__(self, folder: Path, port: int) -> None:
+        self.port = port
         self._folder = folder
         self._process: subprocess.Popen | None = None
         self.client = redis_client.Redis(port=self.port, decode_responses=True)
@@ -54,8 +51,9 @@ class RedisServer:
 
 
 @pytest.fixture(scope="session")
-def redis_server(tmp_path_factory) -> Iterator[RedisServer]:
-    server = RedisServer(tmp_path_factory.mktemp("redis"))
+def redis_server(stack, tmp_path_factory) -> Iterator[RedisServer]:
+    # Where no client's connection can sit while it is stopped, and not where the Redis of other tests is.
+    server = RedisServer(tmp_path_factory.mktemp("redis"), stack.ports.product)
     server.start()
     yield server
     server.stop()
