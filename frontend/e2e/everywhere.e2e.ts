@@ -68,8 +68,10 @@ test('operations: a message is seen to flow, and an order is found by its number
   const customer = await admin.api.customer()
   await page.goto('/operations')
   await expect(page.getByText('Live', { exact: true })).toBeVisible()
-  const order = await admin.api.order(customer.id, product.id, 2)
-  await expect(page.locator('circle.dot').first()).toBeAttached({ timeout: 15_000 })
+  await expect(page.getByRole('img', { name: 'Which service publishes on which channel' })).toBeVisible()
+  // Looked for by the page itself: a dot is gone again in two seconds.
+  const flows = page.evaluate(() => new Promise<void>((resolve) => new MutationObserver(() => document.querySelector('circle.dot') && resolve()).observe(document.body, { childList: true, subtree: true })))
+  const [order] = await Promise.all([admin.api.order(customer.id, product.id, 2), flows])
   await page.getByLabel('Order number, event id or trace id').fill(String(order.id))
   await page.keyboard.press('Enter')
   await expect(page.getByText('inventory: processed').first()).toBeVisible()

@@ -63,6 +63,8 @@ test('offline and back: it says so, keeps what is typed, and catches up', async 
   await page.goto(`/orders?new=1&product=${product.id}&customer=${customer.id}`)
   const form = page.getByRole('dialog')
   await form.getByLabel('Quantity').fill('2')
+  // From here on nothing that is told is missed: a stream that breaks off is resumed where it was.
+  await expect(page.getByText('Live', { exact: true })).toBeVisible()
   await context.setOffline(true)
   await expect(page.getByText('You are offline.', { exact: false })).toBeVisible()
   await form.getByRole('button', { name: 'Take order' }).click()

@@ -10,6 +10,8 @@ import EntityPicker from './EntityPicker.vue'
 import { wordsOf } from './eventWords'
 import ExactFilter from './ExactFilter.vue'
 
+const PATIENCE = { timeout: 30_000 }
+
 describe('EntityPicker', () => {
   const items = [{ id: 1, name: 'Lamp', code: 'L-1' }, { id: 2, name: 'Lantern', code: 'L-2' }]
   type Item = (typeof items)[number]
@@ -25,7 +27,7 @@ describe('EntityPicker', () => {
     const { wrapper, input } = picker(() => new Promise((resolve) => (answer = resolve)))
     await input.setValue('L-2')
     await input.trigger('keydown', { key: 'Enter' })
-    await vi.waitFor(() => expect(answer).toBeDefined())
+    await vi.waitFor(() => expect(answer).toBeDefined(), PATIENCE)
     answer(items)
     await flushPromises()
     expect(wrapper.emitted('picked')?.[0]).toEqual([items[1]])
@@ -35,12 +37,12 @@ describe('EntityPicker', () => {
     const asked = new Map<string, (found: Item[]) => void>()
     const { wrapper, input } = picker((text) => new Promise((resolve) => asked.set(text, resolve)))
     await input.setValue('L')
-    await vi.waitFor(() => expect(asked.has('L')).toBe(true))
+    await vi.waitFor(() => expect(asked.has('L')).toBe(true), PATIENCE)
     await input.setValue('L-2')
     await input.trigger('keydown', { key: 'Enter' })
     asked.get('L')?.(items)
     await flushPromises()
-    await vi.waitFor(() => expect(asked.has('L-2')).toBe(true))
+    await vi.waitFor(() => expect(asked.has('L-2')).toBe(true), PATIENCE)
     asked.get('L-2')?.(items.slice(1))
     await flushPromises()
     expect(wrapper.emitted('picked')?.[0]).toEqual([items[1]])
@@ -51,7 +53,7 @@ describe('EntityPicker', () => {
     const { wrapper, input } = picker(() => new Promise((resolve) => (answer = resolve)))
     await input.setValue('La')
     await input.trigger('keydown', { key: 'Enter' })
-    await vi.waitFor(() => expect(answer).toBeDefined())
+    await vi.waitFor(() => expect(answer).toBeDefined(), PATIENCE)
     answer(items)
     await flushPromises()
     expect(wrapper.emitted('picked')).toBeUndefined()
