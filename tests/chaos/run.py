@@ -98,7 +98,7 @@ def run(
     probe = _probe(workload, system)
     happened = Happened()
     began = time.monotonic()
-    with _telling(workload, happened, plan, say), _reviving(system, happened), contextlib.closing(probe):
+    with _telling(workload, happened, plan, say), reviving(system, happened), contextlib.closing(probe):
         probe.measure(time.monotonic(), _RECOVERY_PATIENCE)
         workload.start()
         _break_things(system, plan, workload, probe, happened, began + seconds, at_least)
@@ -240,7 +240,9 @@ def _telling(workload: Workload, happened: Happened, plan: Plan, say: Callable[[
     return _every(_TELL_SECONDS, tell)
 
 
-def _reviving(system: ChaosSystem, happened: Happened) -> contextlib.AbstractContextManager[None]:
+def reviving(system: ChaosSystem, happened: Happened) -> contextlib.AbstractContextManager[None]:
+    """An operator who looks every second whether the bridge has given a consumer up."""
+
     def revive() -> None:
         try:
             with system.redis() as client:

@@ -54,7 +54,7 @@ def test_a_token_that_is_not_ours_is_refused_before_any_function(system, kind):
     header = _forged(kind, clerk.token)
     before = invocations(system, "product")
 
-    answer = httpx.get(f"{system.gateway_url}/api/products", headers={"authorization": header} if header is not None else {})
+    answer = httpx.get(f"{system.gateway_url}/api/products", headers={"authorization": header} if header is not None else {}, timeout=30)
 
     assert answer.status_code == 401
     assert answer.headers["content-type"] == "application/problem+json"
@@ -65,7 +65,7 @@ def test_a_token_that_is_not_ours_is_refused_before_any_function(system, kind):
 def test_an_expired_token_is_refused(system, signed_token):
     before = invocations(system, "product")
     token = signed_token(exp=int(time.time()) - 1)
-    answer = httpx.get(f"{system.gateway_url}/api/products", headers={"authorization": f"Bearer {token}"})
+    answer = httpx.get(f"{system.gateway_url}/api/products", headers={"authorization": f"Bearer {token}"}, timeout=30)
     assert answer.status_code == 401
     assert invocations(system, "product") == before
 
@@ -73,7 +73,7 @@ def test_an_expired_token_is_refused(system, signed_token):
 def test_a_token_made_with_the_right_key_is_accepted(system, signed_token):
     """Without this, the test above could pass for the wrong reason."""
     token = signed_token(exp=int(time.time()) + 600)
-    assert httpx.get(f"{system.gateway_url}/api/products", headers={"authorization": f"Bearer {token}"}).status_code == 200
+    assert httpx.get(f"{system.gateway_url}/api/products", headers={"authorization": f"Bearer {token}"}, timeout=30).status_code == 200
 
 
 def test_tokens_last_six_hours(system):
@@ -97,7 +97,7 @@ def test_me_and_validate_know_who_is_calling(system):
 
 
 def test_an_unknown_path_is_not_found(system):
-    answer = httpx.get(f"{system.gateway_url}/api/nothing/here")
+    answer = httpx.get(f"{system.gateway_url}/api/nothing/here", timeout=30)
     assert answer.status_code == 404
     assert answer.json()["code"] == "route_not_found"
 
@@ -105,12 +105,12 @@ def test_an_unknown_path_is_not_found(system):
 def test_the_page_may_call_and_no_other_origin(system):
     origin = system.page_origin
     preflight = {"origin": origin, "access-control-request-method": "POST"}
-    answer = httpx.options(f"{system.gateway_url}/api/orders", headers=preflight)
+    answer = httpx.options(f"{system.gateway_url}/api/orders", headers=preflight, timeout=30)
     assert answer.headers["access-control-allow-origin"] == origin
     clerk = Clerk(system.gateway_url)
     assert clerk.http.get("/api/products", headers={"origin": origin}).headers["access-control-allow-origin"] == origin
     assert "access-control-allow-origin" not in clerk.http.get("/api/products", headers={"origin": "http://evil.example"}).headers
-    refused = httpx.get(f"{system.gateway_url}/api/products", headers={"origin": origin})
+    refused = httpx.get(f"{system.gateway_url}/api/products", headers={"origin": origin}, timeout=30)
     assert refused.headers["access-control-allow-origin"] == origin
 
 

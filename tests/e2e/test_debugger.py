@@ -80,7 +80,7 @@ def attach(port):
 
 
 def environments(system):
-    found = httpx.get(f"{system.localstack_url}/_lambda/environments").json()["environments"]
+    found = httpx.get(f"{system.localstack_url}/_lambda/environments", timeout=30).json()["environments"]
     return [each for each in found if each["function"] == "inventory-product" and not each["retired"]]
 
 

@@ -26,6 +26,7 @@ def accounted_for(outcome, lines=LINES):
     return outcome["lines"] == lines == outcome["orders"] + outcome["returns"] + outcome["reported"] and outcome["adds_up"]
 
 
+@pytest.mark.timeout(900)
 def test_a_file_is_sold_twice_at_once_and_everything_reconciles(system, file):
     running = [
         subprocess.Popen(command(system, "replay", str(file), "--json"), cwd=PROJECT_DIR, stdout=subprocess.PIPE, text=True)

@@ -61,7 +61,7 @@ def test_killed_function_processes_lose_and_double_nothing(system):
     orders = []
     for number in range(20):
         if number % 4 == 0:
-            environments = httpx.get(f"{system.localstack_url}/_lambda/environments").json()["environments"]
+            environments = httpx.get(f"{system.localstack_url}/_lambda/environments", timeout=30).json()["environments"]
             for environment in environments:
                 if environment["pid"] and environment["function"] in {"inventory-order", "inventory-inventory-consumer"}:
                     _kill(environment["pid"])

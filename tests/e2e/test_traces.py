@@ -110,8 +110,12 @@ def test_spans_are_those_that_the_documentation_names(traced, collector):
 
 def test_functions_are_forked_as_without_spans(traced):
     _ordered(traced)
-    known = httpx.get(f"{traced.localstack_url}/_lambda/environments", timeout=30).json()["environments"]
-    assert {each["spawned"] for each in known} == {"fork"}
+
+    def spawned() -> set[str]:
+        known = httpx.get(f"{traced.localstack_url}/_lambda/environments", timeout=30).json()["environments"]
+        return {each["spawned"] for each in known if each["pid"]}
+
+    eventually(lambda: spawned() == {"fork"}, what="environments that are all forked")
 
 
 def test_logs_events_and_spans_know_a_request_by_the_same_id(traced, collector):

@@ -118,6 +118,7 @@ def _credentials(target: Target, role: str) -> dict[str, str]:
         FunctionName=name, Runtime="python3.11", Handler="probe.handler", Role=role, Code={"ZipFile": archive.getvalue()}
     )
     try:
+        client.get_waiter("function_active_v2").wait(FunctionName=name)
         found: dict[str, str] = json.load(client.invoke(FunctionName=name)["Payload"])
     finally:
         client.delete_function(FunctionName=name)

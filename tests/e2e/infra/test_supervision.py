@@ -25,9 +25,10 @@ def entry(system, name):
 
 def wait_for(condition, timeout, what):
     deadline = time.monotonic() + timeout
-    while not condition():
+    while not (seen := condition()):
         assert time.monotonic() < deadline, f"not within {timeout} s: {what}"
         time.sleep(0.05)
+    return seen
 
 
 def inventory(system, *arguments):
@@ -113,8 +114,11 @@ def test_the_same_directory_on_other_ports_is_refused(system):
 
 
 def test_status_is_healthy_and_readable_by_scripts(system):
-    wait_for(lambda: inventory(system, "status").returncode == 0, 60, "healthy after what the other tests did")
-    told = json.loads(inventory(system, "status", "--json").stdout)
+    def healthy():
+        asked = inventory(system, "status", "--json")
+        return asked.returncode == 0 and json.loads(asked.stdout)
+
+    told = wait_for(healthy, 60, "healthy after what the other tests did")
     assert told["healthy"] is True
     assert set(told["servers"]) >= {"mariadb", "redis", "localstack", "bridge"}
     assert told["health"]["services"]
