@@ -72,6 +72,7 @@ test('offline and back: it says so, keeps what is typed, and catches up', async 
   await expect(form.getByLabel('Quantity')).toHaveValue('2')
   const missed = await signedIn.api.order(customer.id, product.id, 1)
   await context.setOffline(false)
+  await expect(page.getByText('Live', { exact: true })).toBeVisible()
   await form.getByRole('button', { name: 'Take order' }).click()
   await expect(page.getByText(/Order \d+ confirmed/)).toBeVisible({ timeout: 20_000 })
   await expect(page.getByRole('link', { name: String(missed.id), exact: true })).toBeVisible()

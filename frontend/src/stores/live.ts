@@ -23,6 +23,7 @@ export const useLive = defineStore('live', () => {
   let running: AbortController | null = null
   let polling: ReturnType<typeof setInterval> | undefined
   let wake: (() => void) | null = null
+  let anew: (() => void) | null = null
 
   function subscribe(handler: EventHandler): () => void {
     onEvent.add(handler)
@@ -74,13 +75,21 @@ export const useLive = defineStore('live', () => {
       const current = token()
       if (!current) return
       let end: StreamEnd | 'failed'
+      const ending = new AbortController()
+      const abort = (): void => ending.abort()
+      let again = false
+      stopped.addEventListener('abort', abort)
+      anew = () => {
+        again = true
+        abort()
+      }
       try {
         end = await readStream({
           url: '/api/events',
           token: current,
           lastEventId,
           silenceMs: SILENCE_MS,
-          signal: stopped,
+          signal: ending.signal,
           onOpen: () => {
             failures = 0
             state.value = 'live'
@@ -90,8 +99,11 @@ export const useLive = defineStore('live', () => {
         })
       } catch {
         end = 'failed'
+      } finally {
+        stopped.removeEventListener('abort', abort)
       }
       if (stopped.aborted) return
+      if (again) continue
       if (end === 'unauthorized') return onUnauthorized()
       failures += 1
       if (!navigator.onLine) state.value = 'offline'
@@ -120,6 +132,8 @@ export const useLive = defineStore('live', () => {
   window.addEventListener('online', () => {
     state.value = 'connecting'
     wake?.()
+    // A stream that looks as if it had outlived that may be one on which nothing comes any more.
+    anew?.()
     refreshAll()
   })
 

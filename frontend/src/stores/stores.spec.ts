@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest'
 import * as client from '@/api/client'
+import * as sse from '@/api/sse'
 import type { Role } from '@/api/types'
 import { useCancellations, UNDO_MS } from './cancellations'
 import { useLive } from './live'
@@ -123,6 +124,27 @@ describe('cancellations', () => {
 })
 
 describe('live', () => {
+  it('begins a new stream when the network is back, though the former one looks as if it had outlived that', async () => {
+    const streams: sse.StreamOptions[] = []
+    vi.spyOn(sse, 'readStream').mockImplementation(async (options) => {
+      streams.push(options)
+      options.onOpen()
+      await new Promise((_, fail) => options.signal.addEventListener('abort', fail))
+      return 'closed'
+    })
+    const live = useLive()
+    live.start(() => 'token', vi.fn())
+    await vi.waitFor(() => expect(live.state).toBe('live'))
+    window.dispatchEvent(new Event('offline'))
+    expect(live.state).toBe('offline')
+    window.dispatchEvent(new Event('online'))
+    await vi.waitFor(() => expect(streams).toHaveLength(2))
+    expect(live.state).toBe('live')
+    expect(streams[0]?.signal.aborted).toBe(true)
+    live.stop()
+    expect(streams[1]?.signal.aborted).toBe(true)
+  })
+
   const message = (channel: string, event_id: string) => ({ id: '1', event: 'message', data: JSON.stringify({ channel, event_id, event_type: 'x' }) })
 
   it('tells each event once, though a resumed stream repeats it; a movement is not its event', () => {
