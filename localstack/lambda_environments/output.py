@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
+from fcntl import F_GETPIPE_SZ, fcntl
 from typing import TYPE_CHECKING
 
 from lambda_environments.model import LOG_TAIL_BYTES, LogEvent
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
 
 READ_BYTES = 65_536
 LINE_LIMIT_BYTES = 256 * 1024  # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html
+OUTPUT_LIMIT_BYTES = 8 * 1024 * 1024
+"""Of one invocation: a function that writes without end would take all memory."""
+EVENT_BYTES = 200
+"""What a line takes beside its text; most of what short ones do."""
 
 
 class OutputPipe:
@@ -26,6 +31,8 @@ class OutputPipe:
         self._partial = b""
         self._tail: list[str] = []
         self._tail_bytes = 0
+        self._room = OUTPUT_LIMIT_BYTES
+        self._left_out = 0
         self.events: list[LogEvent] = []
         self._open = True
         self._loop.add_reader(self._read_end, self.drain)
@@ -36,8 +43,12 @@ class OutputPipe:
         self.write_end = -1
 
     def drain(self) -> None:
-        """Take everything written so far, without waiting."""
-        while self._open:
+        """Take everything written so far, without waiting.
+
+        That is no more than the pipe holds: of a process that writes as fast as it is read, there would be no end.
+        """
+        left = fcntl(self._read_end, F_GETPIPE_SZ) if self._open else 0
+        while left > 0:
             try:
                 data = os.read(self._read_end, READ_BYTES)
             except BlockingIOError:
@@ -45,13 +56,21 @@ class OutputPipe:
             if not data:
                 self._stop()
                 return
-            *lines, self._partial = (self._partial + data).split(b"\n")
-            for line in lines:
-                self.write(line.decode("utf-8", "replace"))
-            if len(self._partial) > LINE_LIMIT_BYTES:
-                self.flush_partial()
+            self._take(data)
             if len(data) < READ_BYTES:
                 return
+            left -= len(data)
+
+    def _take(self, data: bytes) -> None:
+        if self._room <= 0:  # the event loop's time is not spent on it either
+            self._left_out += len(data)
+            return
+        *lines, self._partial = (self._partial + data).split(b"\n")
+        self._room -= len(data) + EVENT_BYTES * len(lines)
+        for line in lines:
+            self.write(line.decode("utf-8", "replace"))
+        if len(self._partial) > LINE_LIMIT_BYTES:
+            self.flush_partial()
 
     def write(self, line: str) -> None:
         """Add a line, ours or the function's."""
@@ -63,13 +82,18 @@ class OutputPipe:
             self._tail_bytes -= len(self._tail.pop(0))
 
     def flush_partial(self) -> None:
-        """Make a line of what has no end of line yet: an invocation is over."""
+        """Make a line of what has no end of line yet, and say how much was left out: an invocation is over."""
         if self._partial:
             self.write(self._partial.decode("utf-8", "replace"))
             self._partial = b""
+        if self._left_out:
+            self.write(f"{self._left_out} bytes of output left out")
+            self._left_out = 0
 
     def begin_tail(self) -> None:
+        """An invocation begins: its tail is its own, and so is its room."""
         self._tail, self._tail_bytes = [], 0
+        self._room = OUTPUT_LIMIT_BYTES
 
     def tail(self) -> tuple[str, ...]:
         """The lines since `begin_tail`, of them the last 4 kB."""
