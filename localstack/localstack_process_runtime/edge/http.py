@@ -96,6 +96,8 @@ class HttpConnection(asyncio.Protocol):
         self._headers: list[Header] = []
         self._body: list[bytes] = []
         self._head_bytes = self._body_bytes = 0
+        self._unfinished_bytes = 0
+        """Of a head or a trailer whose end has not come: the parser tells of a header once it is whole, and holds it meanwhile."""
         self._waiting: deque[tuple[HttpRequest, bool]] = deque()
         self._keep = True
         self.busy = False
@@ -117,6 +119,7 @@ class HttpConnection(asyncio.Protocol):
         self._server.connections.discard(self)
 
     def data_received(self, data: bytes) -> None:
+        self._unfinished_bytes += len(data)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:  # nobody here speaks anything else: the request is answered as it is
@@ -125,6 +128,8 @@ class HttpConnection(asyncio.Protocol):
             self._refuse(501, "there is no such method")
         except httptools.HttpParserError:
             self._refuse(400, "this is not HTTP/1.1")
+        if self._unfinished_bytes > HEAD_LIMIT_BYTES:
+            self._refuse_head()
 
     def eof_received(self) -> bool:
         return self.busy  # who has asked may close its half and still wait for the answer
@@ -145,7 +150,7 @@ class HttpConnection(asyncio.Protocol):
         self._target = b""
         self._headers = []
         self._body = []
-        self._head_bytes = self._body_bytes = 0
+        self._head_bytes = self._body_bytes = self._unfinished_bytes = 0
         if not self.busy:
             self.deadline = self._server.now() + REQUEST_SECONDS
 
@@ -160,6 +165,7 @@ class HttpConnection(asyncio.Protocol):
             self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def on_body(self, body: bytes) -> None:
+        self._unfinished_bytes = 0
         self._body_bytes += len(body)
         if self._body_bytes <= BODY_LIMIT_BYTES:
             self._body.append(body)
@@ -167,6 +173,7 @@ class HttpConnection(asyncio.Protocol):
             self._refuse(413, "the body is too large")
 
     def on_message_complete(self) -> None:
+        self._unfinished_bytes = 0
         if self._transport is None or self._transport.is_closing():  # it was refused while it came
             return
         request = HttpRequest(
@@ -228,7 +235,10 @@ class HttpConnection(asyncio.Protocol):
     def _count_head(self, size: int) -> None:
         self._head_bytes += size
         if self._head_bytes > HEAD_LIMIT_BYTES:
-            self._refuse(431, "the request's head is too large")
+            self._refuse_head()
+
+    def _refuse_head(self) -> None:
+        self._refuse(431, "the request's head is too large")
 
     def _refuse(self, status: int, why: str) -> None:
         """What cannot be taken for a request gets a word and no more: there is nobody to ask for a gateway response."""

@@ -1,0 +1,92 @@
+"""The edge's server by itself, and clients that do as they like."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+import uvloop
+
+from localstack_process_runtime.edge.http import HEAD_LIMIT_BYTES, HttpServer
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Coroutine
+    from typing import Any
+
+    from localstack_process_runtime.edge.http import Handler, HttpRequest, Reply
+
+Client = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+def told(story: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+    """On the loop that the edge has, with a limit: a connection that never ends would be waited for."""
+    return uvloop.run(asyncio.wait_for(story(), 20))
+
+
+@asynccontextmanager
+async def serving(handler: Handler) -> AsyncIterator[tuple[HttpServer, Callable[[], Coroutine[Any, Any, Client]]]]:
+    """A server, and what opens a connection to it."""
+    server = HttpServer(handler)
+    await server.listen("127.0.0.1", 0)
+    port = server._server.sockets[0].getsockname()[1]
+    yield server, lambda: asyncio.open_connection("127.0.0.1", port)
+    await server.close(0)
+
+
+def at_once(_request: HttpRequest, reply: Reply) -> None:
+    reply(200, [], b"done")
+
+
+CHUNKED = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n"
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        b"GET / HTTP/1.1\r\nX-Endless: ",
+        b"GET / HTTP/1.1\r\n",
+        b"GET /",
+        GET + b"GET / HTTP/1.1\r\nX-Endless: ",
+        CHUNKED + b"0\r\nX-Endless: ",
+        CHUNKED + b"1;",
+    ],
+    ids=["value", "name", "target", "of the next request", "trailer", "extension of a chunk"],
+)
+def test_a_head_without_end_is_refused_before_it_fills_the_memory(before: bytes):
+    async def story() -> tuple[bytes, int]:
+        async with serving(at_once) as (_, connect):
+            reader, writer = await connect()
+            writer.write(before)
+            answers = asyncio.create_task(reader.readuntil(b"too large"))
+            sent = 0
+            while not answers.done() and sent < 100 * HEAD_LIMIT_BYTES:
+                writer.write(b"x" * 4096)
+                sent += 4096
+                await asyncio.sleep(0.001)
+            writer.transport.abort()
+            return await answers, sent
+
+    answers, sent = told(story)
+    assert answers.rpartition(b"HTTP/1.1 ")[2].startswith(b"431 ")
+    assert sent < 4 * HEAD_LIMIT_BYTES
+
+
+@pytest.mark.parametrize("size", [512, 300_000], ids=["in pieces", "at once"])
+def test_a_head_within_the_limit_is_none_of_the_body_before_it(size: int):
+    head = b"GET / HTTP/1.1\r\nX-Long: " + b"x" * (HEAD_LIMIT_BYTES - 1000) + b"\r\n"
+    body = b"POST / HTTP/1.1\r\nContent-Length: 250000\r\n\r\n" + b"x" * 250_000
+    requests = (body + head + b"\r\n") * 2 + body + head + b"Connection: close\r\n\r\n"
+
+    async def story() -> bytes:
+        async with serving(at_once) as (_, connect):
+            reader, writer = await connect()
+            for start in range(0, len(requests), size):
+                writer.write(requests[start : start + size])
+                await asyncio.sleep(0)
+            return await reader.read()
+
+    assert told(story).count(b"HTTP/1.1 200 ") == 6
