@@ -90,3 +90,62 @@ def test_a_head_within_the_limit_is_none_of_the_body_before_it(size: int):
             return await reader.read()
 
     assert told(story).count(b"HTTP/1.1 200 ") == 6
+
+
+class Later:
+    """Answers when told to."""
+
+    def __init__(self) -> None:
+        self.replies: list[Reply] = []
+
+    def __call__(self, _request: HttpRequest, reply: Reply) -> None:
+        self.replies.append(reply)
+
+    async def asked(self) -> Reply:
+        await until(lambda: self.replies)
+        return self.replies.pop()
+
+
+async def until(condition: Callable[[], Any]) -> None:
+    while not condition():  # noqa: ASYNC110 (what is waited for sets no event)
+        await asyncio.sleep(0.001)
+
+
+async def half_closed(server: HttpServer) -> None:
+    """The server has seen that its client sends no more."""
+    (connection,) = server.connections
+    await until(lambda: not connection._transport.is_reading())
+
+
+def test_a_client_that_left_while_it_was_answered_is_forgotten():
+    async def story() -> None:
+        later = Later()
+        async with serving(later) as (server, connect):
+            _, writer = await connect()
+            writer.write(GET)
+            reply = await later.asked()
+            writer.close()
+            await half_closed(server)
+            reply(200, [], b"done")
+            await until(lambda: not server.connections)
+
+    told(story)
+
+
+def test_a_client_that_asks_no_more_gets_all_its_answers_and_an_end():
+    async def story() -> bytes:
+        later = Later()
+        async with serving(later) as (server, connect):
+            reader, writer = await connect()
+            writer.write(GET + GET)
+            writer.write_eof()
+            for body in (b"one", b"two"):
+                reply = await later.asked()
+                await half_closed(server)
+                reply(200, [], body)
+            return await reader.read()
+
+    first, second = told(story).split(b"HTTP/1.1 200 ")[1:]
+    assert b"Connection: keep-alive\r\n" in first
+    assert b"Connection: close\r\n" in second
+    assert (first[-3:], second[-3:]) == (b"one", b"two")

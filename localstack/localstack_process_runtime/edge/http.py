@@ -100,6 +100,7 @@ class HttpConnection(asyncio.Protocol):
         """Of a head or a trailer whose end has not come: the parser tells of a header once it is whole, and holds it meanwhile."""
         self._waiting: deque[tuple[HttpRequest, bool]] = deque()
         self._keep = True
+        self._ended = False
         self.busy = False
         self.deadline = 0.0
         """When patience ends: with a request that does not arrive whole, or with a connection on which nothing is asked."""
@@ -132,6 +133,7 @@ class HttpConnection(asyncio.Protocol):
             self._refuse_head()
 
     def eof_received(self) -> bool:
+        self._ended = True
         return self.busy  # who has asked may close its half and still wait for the answer
 
     def keep_no_longer(self) -> None:
@@ -218,6 +220,8 @@ class HttpConnection(asyncio.Protocol):
             body = b""
         else:
             lines.append(b"Content-Length: %d\r\n" % len(body))
+        if self._ended and not self._waiting:  # nothing more will be asked, and the end of it is told once
+            self._keep = False
         lines.append(b"Connection: keep-alive\r\n\r\n" if self._keep else b"Connection: close\r\n\r\n")
         if not without_body:
             lines.append(body)
