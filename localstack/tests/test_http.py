@@ -149,3 +149,51 @@ def test_a_client_that_asks_no_more_gets_all_its_answers_and_an_end():
     assert b"Connection: keep-alive\r\n" in first
     assert b"Connection: close\r\n" in second
     assert (first[-3:], second[-3:]) == (b"one", b"two")
+
+
+def test_any_number_of_requests_that_wait_and_are_refused_at_once_are_answered_in_order():
+    count = 2000
+    first: list[Reply] = []
+
+    def refusing(request: HttpRequest, reply: Reply) -> None:
+        if first:
+            reply(404, [], request.target.encode())
+        else:
+            first.append(reply)
+
+    async def story() -> bytes:
+        async with serving(refusing) as (_, connect):
+            reader, writer = await connect()
+            writer.write(GET + b"".join(b"GET /%d HTTP/1.1\r\n\r\n" % number for number in range(count)))
+            writer.write_eof()
+            await until(lambda: first)
+            first[0](200, [], b"/first")
+            return await reader.read()
+
+    answers = told(story).split(b"HTTP/1.1 ")[1:]
+    assert [answer.rpartition(b"/")[2] for answer in answers] == [b"first", *(b"%d" % number for number in range(count))]
+
+
+@pytest.mark.parametrize("waited", [False, True])
+def test_a_request_that_cannot_be_handled_ends_its_connection_and_is_logged(waited: bool, caplog: pytest.LogCaptureFixture):
+    first: list[Reply] = []
+
+    def failing(_request: HttpRequest, reply: Reply) -> None:
+        if waited and not first:
+            first.append(reply)
+        else:
+            raise RuntimeError("nobody thought of this")
+
+    async def story() -> bytes:
+        async with serving(failing) as (server, connect):
+            reader, writer = await connect()
+            writer.write(GET + GET)
+            if waited:
+                await until(lambda: first)
+                first[0](200, [], b"done")
+            answers = await reader.read()
+            await server.close(20)
+            return answers
+
+    assert told(story).count(b"HTTP/1.1 ") == waited
+    assert [record.exc_info[1].args for record in caplog.records if record.exc_info] == [("nobody thought of this",)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import http
+import logging
 import re
 import socket
 import time
@@ -20,6 +21,7 @@ from lambda_environments.sending import send_now
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+LOG = logging.getLogger(__name__)
 HEAD_LIMIT_BYTES = 65_536
 BODY_LIMIT_BYTES = 10_485_760  # https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
 DRAIN_LIMIT_BYTES = 8 * BODY_LIMIT_BYTES
@@ -118,6 +120,7 @@ class HttpConnection(asyncio.Protocol):
         self._transport = None
         self._waiting.clear()
         self._server.connections.discard(self)
+        self._server.answered()
 
     def data_received(self, data: bytes) -> None:
         self._unfinished_bytes += len(data)
@@ -208,12 +211,15 @@ class HttpConnection(asyncio.Protocol):
                 answered = True
                 self._answer(status, head, body, without_body=without_body)
 
-        self._server.handler(request, reply)
+        try:
+            self._server.handler(request, reply)
+        except Exception:
+            LOG.exception("the edge failed at %s", request.target)
+            self.busy = False
+            self.close()
 
     def _answer(self, status: int, head: bytes, body: bytes, *, without_body: bool) -> None:
-        self.busy = False
         if self._transport is None:
-            self._server.answered()
             return
         lines = [head]
         if status in WITHOUT_BODY or status < 200:
@@ -226,12 +232,18 @@ class HttpConnection(asyncio.Protocol):
         if not without_body:
             lines.append(body)
         send_now(self._transport, self._descriptor, b"".join(lines))
-        self._server.answered()
-        if not self._keep:
+        self.busy = self._keep and bool(self._waiting)
+        if self.busy:
+            self._server.call_soon(self._next)  # not here: what is refused at once would lead back to here, ever deeper
+        elif self._keep:
+            self.deadline = self._server.now() + IDLE_SECONDS
+        else:
             self._transport.close()
-            return
-        self.deadline = self._server.now() + IDLE_SECONDS
-        if self._waiting:
+        self._server.answered()
+
+    def _next(self) -> None:
+        """Begin the request that has waited longest."""
+        if self._transport is not None and not self._transport.is_closing():
             request, keep = self._waiting.popleft()
             self._transport.resume_reading()
             self._begin(request, keep=keep)
@@ -276,6 +288,7 @@ class HttpServer:
         self.connections: set[HttpConnection] = set()
         self._loop = asyncio.get_running_loop()
         self.now = self._loop.time
+        self.call_soon = self._loop.call_soon
         self._server: asyncio.Server | None = None
         self._sweeper: asyncio.TimerHandle | None = None
         self._quiet: asyncio.Event | None = None
@@ -307,7 +320,7 @@ class HttpServer:
             connection.close()
 
     def answered(self) -> None:
-        """Some request was; the last one ends the wait of `close`."""
+        """Some request was, or nobody is there for its answer; the last one ends the wait of `close`."""
         if self._quiet is not None and not any(connection.busy for connection in self.connections):
             self._quiet.set()
 
