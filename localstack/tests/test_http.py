@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 import uvloop
 
-from localstack_process_runtime.edge.http import HEAD_LIMIT_BYTES, HttpServer
+from localstack_process_runtime.edge.http import HEAD_LIMIT_BYTES, PIPELINED, HttpServer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from localstack_process_runtime.edge.http import Handler, HttpRequest, Reply
 
 Client = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+READ_AT_ONCE_BYTES = 256_000
+"""By uvloop."""
 
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 
@@ -172,6 +175,33 @@ def test_any_number_of_requests_that_wait_and_are_refused_at_once_are_answered_i
 
     answers = told(story).split(b"HTTP/1.1 ")[1:]
     assert [answer.rpartition(b"/")[2] for answer in answers] == [b"first", *(b"%d" % number for number in range(count))]
+
+
+def test_no_more_is_read_while_many_requests_wait():
+    first: list[Reply] = []
+    waiting = []
+
+    async def story() -> None:
+        async with serving(lambda _request, reply: refusing(reply)) as (server, connect):
+
+            def refusing(reply: Reply) -> None:
+                (connection,) = server.connections
+                waiting.append(len(connection._waiting))
+                if first:
+                    reply(404, [], b"")
+                else:
+                    first.append(reply)
+
+            reader, writer = await connect()
+            writer.write(GET * 50_000)
+            writer.write_eof()
+            await until(lambda: first)
+            first[0](200, [], b"")
+            await reader.read()
+
+    told(story)
+    assert len(waiting) == 50_000
+    assert max(waiting) <= PIPELINED + READ_AT_ONCE_BYTES // len(GET)
 
 
 @pytest.mark.parametrize("waited", [False, True])

@@ -245,7 +245,8 @@ class HttpConnection(asyncio.Protocol):
         """Begin the request that has waited longest."""
         if self._transport is not None and not self._transport.is_closing():
             request, keep = self._waiting.popleft()
-            self._transport.resume_reading()
+            if len(self._waiting) < PIPELINED:
+                self._transport.resume_reading()
             self._begin(request, keep=keep)
 
     def _count_head(self, size: int) -> None:
