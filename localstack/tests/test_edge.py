@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from api import AUTHORIZER, ECHO, Api
-from stack import FORWARDER_KEY
+from stack import FORWARDER_KEY, eventually
 
 from localstack_process_runtime.edge.events import _any_response_of, _encode, _plain_response_of
 
@@ -100,6 +100,22 @@ def test_an_answer_says_each_thing_about_itself_once(localstack: LocalStack, edg
     names = [name.lower() for name, _ in connection.getresponse().getheaders()]
     connection.close()
     assert sorted(names) == sorted(set(names))
+
+
+def test_a_mock_that_was_throttled_answers_again_later(localstack: LocalStack, edge: Api):
+    mock = {
+        "type": "mock",
+        "requestTemplates": {"application/json": '{"statusCode": 200}'},
+        "responses": {"default": {"statusCode": "200"}},
+    }
+    edge.operation("GET", "/api/mock", responses={"200": {"description": ""}}, **{"x-amazon-apigateway-integration": mock}).deploy()
+    edge.settings(**{"~1api~1mock__GET__throttling__rateLimit": "0.25", "~1api~1mock__GET__throttling__burstLimit": "1"})
+
+    def status(accept: str) -> int:
+        return localstack.request("GET", "/api/mock", Accept=accept).status
+
+    assert [status("text/plain"), status("text/plain"), status("application/json")] == [200, 429, 429]
+    eventually(lambda: status("application/json") == 200, "there is a token again")
 
 
 PLAIN = {"statusCode": 201, "headers": {"X-One": "1", "Content-Type": "text/plain"}, "multiValueHeaders": {}, "body": "añ😀"}

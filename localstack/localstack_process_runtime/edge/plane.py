@@ -10,6 +10,7 @@ import asyncio
 import json
 import logging
 import re
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from localstack.aws.api import ServiceException
@@ -195,10 +196,10 @@ class Exchange:
             self._refuse(error)
             return
         status, headers, body = answering.result()
-        route = self.route
+        route = self.route if status < HTTPStatus.BAD_REQUEST else None  # what was refused, or failed, may be answered the next time
         if route is not None and route.is_constant and self._asks_for_a_constant() and len(route.constants) < CONSTANTS:
             kept = tuple((name, value) for name, value in headers if name.lower() not in _NEW_EACH_TIME)
-            route.constants[self._accept()] = Constant(status, kept, body)
+            route.constants.setdefault(self._accept(), Constant(status, kept, body))
         self._reply(status, headers, body)
 
     def _reply(self, status: int, headers: Iterable[Header], body: bytes) -> None:
