@@ -13,12 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from api import AUTHORIZER, ECHO, Api
+from localstack.services.apigateway.next_gen.execute_api.gateway_response import BaseGatewayException
 from stack import FORWARDER_KEY, eventually
 
+from localstack_process_runtime import functions
 from localstack_process_runtime.edge.events import _any_response_of, _encode, _plain_response_of
+from localstack_process_runtime.edge.plane import Exchange
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from stack import LocalStack
 
@@ -116,6 +119,24 @@ def test_a_mock_that_was_throttled_answers_again_later(localstack: LocalStack, e
 
     assert [status("text/plain"), status("text/plain"), status("application/json")] == [200, 429, 429]
     eventually(lambda: status("application/json") == 200, "there is a token again")
+
+
+def test_a_function_whose_sources_cannot_be_read_keeps_no_place_in_its_concurrency(monkeypatch: pytest.MonkeyPatch):
+    taken: list[str] = []
+
+    class Manager:
+        @property
+        def spec(self) -> Any:
+            raise NotADirectoryError
+
+        def lease(self) -> Callable[[], str]:
+            taken.append("a place")
+            return taken.pop
+
+    monkeypatch.setattr(functions, "version_manager", lambda _: Manager())
+    with pytest.raises(NotADirectoryError):
+        Exchange._invoke(SimpleNamespace(), "arn", b"{}", lambda _: None, seconds=None, refused=BaseGatewayException())
+    assert taken == []
 
 
 PLAIN = {"statusCode": 201, "headers": {"X-One": "1", "Content-Type": "text/plain"}, "multiValueHeaders": {}, "body": "añ😀"}

@@ -332,13 +332,13 @@ class Exchange:
     ) -> None:
         """Have the pool run a function. Raises FunctionNotFoundError; `refused` where Lambda would not take it."""
         manager = functions.version_manager(arn)
+        spec = manager.spec  # before the lease, which an error here would keep for ever
         try:
             give_back = manager.lease()
         except ServiceException as error:
             LOG.warning("%s could not be invoked: %s", arn, error)
             raise refused from error
         waiter = _Waiter(self, then, give_back, refused)
-        spec = manager.spec
         self.plane.pool.submit(spec, Invocation(event, new_id(), arn, self.trace, wants_log=False), waiter)
         if seconds is not None and spec.debugger is None and not waiter.done():
             waiter.timer = self.plane.loop.call_later(seconds, waiter.too_late)
