@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 POLL = 0.1
 TIMEOUT = 300.0
+DEPLOYED = {"CREATE_COMPLETE", "UPDATE_COMPLETE"}
+"""States of a stack that is as its last template says."""
 STARTS_ANEW = {"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED", "REVIEW_IN_PROGRESS"}
 """States a stack can only be deleted from."""
 CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
@@ -19,6 +21,10 @@ CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAN
 
 class DeploymentFailed(Exception):
     """Its text names each failed resource and the reason CloudFormation gave."""
+
+
+class ChangeSetFailed(DeploymentFailed):
+    """The template was refused before anything of it was executed: the stack is as it was."""
 
 
 class CloudFormation:
@@ -39,23 +45,19 @@ class CloudFormation:
             raise
 
     def deploy(self, template_url: str, parameters: Mapping[str, str]) -> bool:
-        """Create or update the stack of a template that lies in S3; False when nothing had to change."""
+        """Create or update the stack of a template that lies in S3; False when nothing had to change.
+
+        Raises ChangeSetFailed while the stack is as it was, another DeploymentFailed or a ClientError once it may not be.
+        """
         status = self.status()
         if status in STARTS_ANEW or (status or "").endswith("_FAILED"):
+            # LocalStack says so even of a stack that works and whose next template it has refused.
+            self._try_out(template_url, parameters)
             self._say(f"removing a stack left in {status}")
             self.delete()
             status = None
         kind = "UPDATE" if status else "CREATE"
-        change_set = f"deploy-{time.time_ns()}"
-        self._client.create_change_set(
-            StackName=self._name,
-            ChangeSetName=change_set,
-            ChangeSetType=kind,
-            TemplateURL=template_url,
-            Capabilities=CAPABILITIES,
-            Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
-        )
-        changes = self._created(change_set)
+        change_set, changes = self._propose(kind, template_url, parameters)
         if changes is None:
             return False
         self._say(f"{kind.lower()}: {changes} resources")
@@ -77,6 +79,30 @@ class CloudFormation:
         found = self._client.describe_stack_resources(StackName=self._name)["StackResources"]
         return {each["LogicalResourceId"]: each.get("PhysicalResourceId", "") for each in found}
 
+    def _try_out(self, template_url: str, parameters: Mapping[str, str]) -> None:
+        """Raises ChangeSetFailed where no stack can be created of the template."""
+        trial = CloudFormation(self._client, f"{self._name}-trial", self._say)
+        try:
+            trial._propose("CREATE", template_url, parameters)
+        finally:
+            trial.delete()
+
+    def _propose(self, kind: str, template_url: str, parameters: Mapping[str, str]) -> tuple[str, int | None]:
+        """Create a change set; its name and number of changes, None when there are none. Raises ChangeSetFailed."""
+        change_set = f"deploy-{time.time_ns()}"
+        try:
+            self._client.create_change_set(
+                StackName=self._name,
+                ChangeSetName=change_set,
+                ChangeSetType=kind,
+                TemplateURL=template_url,
+                Capabilities=CAPABILITIES,
+                Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
+            )
+        except ClientError as error:
+            raise ChangeSetFailed(f"The template was not accepted: {error}") from error
+        return change_set, self._created(change_set)
+
     def _created(self, change_set: str) -> int | None:
         """The number of changes; None when there are none."""
         deadline = time.monotonic() + TIMEOUT
@@ -88,9 +114,9 @@ class CloudFormation:
             if description["Status"] == "FAILED":
                 if "didn't contain changes" in reason or "No updates" in reason:
                     return None
-                raise DeploymentFailed(f"The template was not accepted: {reason}")
+                raise ChangeSetFailed(f"The template was not accepted: {reason}")
             if time.monotonic() > deadline:
-                raise DeploymentFailed(f"The change set is still {description['Status']} after {TIMEOUT:.0f} s.")
+                raise ChangeSetFailed(f"The change set is still {description['Status']} after {TIMEOUT:.0f} s.")
             time.sleep(POLL)
 
     def _follow(self, seen: set[str], expected: int) -> None:
@@ -115,7 +141,7 @@ class CloudFormation:
             if time.monotonic() > deadline:
                 raise DeploymentFailed(f"The stack is still {status} after {TIMEOUT:.0f} s.")
             time.sleep(POLL)
-        if status not in {"CREATE_COMPLETE", "UPDATE_COMPLETE"}:
+        if status not in DEPLOYED:
             raise DeploymentFailed("\n".join([f"The stack ended in {status}.", *failures]))
 
     def _events(self) -> list[dict[str, Any]]:

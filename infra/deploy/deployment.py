@@ -19,7 +19,7 @@ from infra.accounts.passwords import passwords
 from infra.accounts.provisioning import provision
 from infra.database import connected
 from infra.deploy import packaging, template
-from infra.deploy.cloudformation import CloudFormation, DeploymentFailed
+from infra.deploy.cloudformation import DEPLOYED, ChangeSetFailed, CloudFormation, DeploymentFailed
 from infra.deploy.conditions import decided
 from infra.deploy.secrets import KeptSecrets
 from infra.deploy.warmup import warm_up, warm_up_consumers
@@ -141,16 +141,20 @@ def _deploy_template(stack: Stack, wanted: template.Template, say: Callable[[str
     parameters = parameters_of(stack, wanted)
     # Without the secrets' values: what was generated at first and is kept since is no change.
     digest = hashlib.sha256(json.dumps([wanted, parameters], sort_keys=True).encode()).hexdigest()
-    if _recorded(s3) == digest:
+    status = formation.status()
+    if status in DEPLOYED and _recorded(s3) == digest:
         say("nothing has changed since the last deployment")
         return
     kept = KeptSecrets(stack.secrets_dir)
-    updates = formation.status() is not None
+    # Until this deployment ends well, nobody knows what is deployed.
+    s3.delete_object(Bucket=BUCKET, Key=RECORD)
     with in_s3(s3, json.dumps(template.with_secrets(wanted, kept.values(wanted)))) as url:
         try:
             formation.deploy(url, parameters)
+        except ChangeSetFailed:
+            raise
         except (DeploymentFailed, ClientError) as error:
-            if not updates:
+            if status is None:
                 raise
             # LocalStack cannot update every kind of resource. The stack holds no data, so it can be made anew.
             say(f"the update failed ({str(error).splitlines()[0]}): creating the stack anew")
