@@ -16,7 +16,7 @@ from typer.main import get_command
 
 from infra.cli.context import CommandFailed, chosen_stack, errors
 from infra.stack import PortBusy
-from infra.stack.launcher import CameNotUp, NotRunning
+from infra.stack.launcher import CameNotUp, NotRunning, StillRunning
 
 if TYPE_CHECKING:
     from typer._click import Command
@@ -104,7 +104,7 @@ def main() -> None:
     """Entry point. What a user can cause ends as one message, not as a traceback."""
     try:
         app()
-    except (CommandFailed, PortBusy, NotRunning, CameNotUp) as error:
+    except (CommandFailed, PortBusy, NotRunning, CameNotUp, StillRunning) as error:
         _fail(str(error))
     except BrokenPipeError:
         # The reader has seen enough. Nothing more may be written, not even by the interpreter at its end.

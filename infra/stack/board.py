@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from datetime import UTC, datetime
@@ -22,6 +23,8 @@ BROKEN = "restarting"
 DONE = "done"
 FAILED = "failed"
 
+log = logging.getLogger("supervisor")
+
 
 class Board:
     """Shared by the supervisor's threads."""
@@ -30,6 +33,7 @@ class Board:
         self._state = state
         self._content: dict[str, Any] = {**header, "servers": {}, "jobs": {}}
         self._changed = threading.Condition(threading.RLock())
+        self._published = True
 
     def set_server(self, name: str, **values: Any) -> None:
         self._set("servers", name, values)
@@ -64,8 +68,21 @@ class Board:
             if "actual" in values and values["actual"] != entry.get("actual"):
                 values["since"] = datetime.now(UTC).isoformat(timespec="milliseconds")
             if all(entry.get(key) == value for key, value in values.items()):
+                if not self._published:
+                    self._publish()
                 return
             entry.update(values)
             self._content["updated"] = time.time()
-            self._state.publish(self._content)
+            self._publish()
             self._changed.notify_all()
+
+    def _publish(self) -> None:
+        """What cannot be written, on a full disk, is written with a later look: servers are kept and stopped all the same."""
+        try:
+            self._state.publish(self._content)
+        except OSError as error:
+            if self._published:
+                log.error("state.json is behind until it can be written: %s", error)  # noqa: TRY400 (no traceback helps a full disk)
+            self._published = False
+        else:
+            self._published = True

@@ -50,19 +50,23 @@ class JobRunner:
     def _run(self) -> None:
         while not self._ending.is_set():
             self._board.wait(0.2)
-            asked = self._asked
             if self._again.is_set():
-                self._again.clear()
+                self._again.clear()  # before `asked` is read: who asks now is answered now or by another run, never by neither
                 self._ran_for = None
                 self._failures = 0
                 self._board.set_job(self._job.name, actual=is_.WAITING, detail="")
+            asked = self._asked
             target = self._target()
             if target == self._ran_for and time.monotonic() < self._retry_at:
                 continue
             if self._ran_for not in (None, target):
                 self._board.set_job(self._job.name, actual=is_.WAITING, detail="its server has restarted")
             if self._board.up(self._job.needs, asked):
-                self._run_once(asked, target)
+                try:
+                    self._run_once(asked, target)
+                except Exception as error:  # a runner that dies would let everybody wait for its job
+                    log.exception("%s: unexpected", self._job.name)
+                    self._failed(asked, target, str(error), None)
 
     def ask(self, request: int) -> None:
         """Run again, in answer to the request of this number."""
@@ -106,12 +110,15 @@ class JobRunner:
         if not self._board.up(self._job.needs, asked) or self._target() != target:
             self._board.set_job(self._job.name, actual=is_.WAITING, detail="again: a server died meanwhile", seconds=seconds)
             return
+        self._failed(asked, target, self._last_line(), seconds)
+
+    def _failed(self, asked: int, target: tuple[object, ...], detail: str, seconds: float | None) -> None:
         # Its servers are well, so it is likely to fail again, but not certain: a service may have been slow for once.
         self._ran_for = target
         if self._failures < len(RETRY_SECONDS):
             self._retry_at = time.monotonic() + RETRY_SECONDS[self._failures]
         self._failures += 1
-        self._board.set_job(self._job.name, actual=is_.FAILED, answered=asked, detail=self._last_line(), seconds=seconds)
+        self._board.set_job(self._job.name, actual=is_.FAILED, answered=asked, detail=detail, seconds=seconds)
 
     def _target(self) -> tuple[object, ...]:
         """What the job's result lives in: another pid, another run."""

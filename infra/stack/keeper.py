@@ -157,7 +157,10 @@ class Keeper:
         if self._serving and now - self._last_health < HEALTH_EVERY:
             return
         self._last_health = now
-        turn_over(self._log)
+        try:
+            turn_over(self._log)
+        except OSError as error:  # the disk is full, which does not make the server unwell
+            log.warning("%s: its log grows on: %s", self._server.name, error)
         if self._server.healthy() if self._serving else self._server.is_up(now - self._started):
             self._last_healthy = time.monotonic()
             if not self._serving:

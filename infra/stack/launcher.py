@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from infra.stack import board as is_
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
     from infra.stack.instance import Stack
 
+GONE_WITHIN = 10.0
+"""Seconds in which a process is gone that was killed, or whose parent was."""
+
 SERVER_ATTEMPTS = 4
 """A server that failed this often while one waits for it is reported rather than waited for."""
 
@@ -29,6 +32,10 @@ class NotRunning(Exception):
 
 class CameNotUp(Exception):
     """A server or job failed; its text says which and why, with its last log lines."""
+
+
+class StillRunning(Exception):
+    """What was to stop has not; its text says what it is, with the supervisor's last log lines."""
 
 
 def up(stack: Stack, progress: Callable[[dict[str, Any]], None] = lambda _: None, timeout: float = 600) -> None:
@@ -48,19 +55,25 @@ def up(stack: Stack, progress: Callable[[dict[str, Any]], None] = lambda _: None
     _wait_until_up(stack, asked, supervisor, progress, timeout)
 
 
-def down(stack: Stack, timeout: float = 120) -> bool:
-    """Stop everything gracefully; False when nothing ran."""
+def down(stack: Stack) -> bool:
+    """Stop everything gracefully; False when nothing ran. Raises StillRunning."""
+    # Servers stop one after the other. A supervisor that has not ended by then is killed.
+    timeout = sum(server.stop_timeout + GONE_WITHIN for server in stack.servers.values()) + GONE_WITHIN
     if stack.state.supervised():
         _wait(lambda: _supervisor_or_none(stack) is not None, 10)  # one that has just started has yet to say its pid
         _supervisor(stack).stop(timeout)
-        return True
-    # Its supervisor was killed: a new one takes over what is left only to end it.
-    if not _left_running(stack):
+    elif _left_running(stack):
+        # Its supervisor was killed: a new one takes over what is left only to end it.
+        starting = _start_supervisor(stack)
+        _wait(lambda: stack.state.read().get("supervisor", {}).get("pid") == starting.pid, 20)
+        starting.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            starting.wait(timeout)
+    else:
         return False
-    starting = _start_supervisor(stack)
-    _wait(lambda: stack.state.read().get("supervisor", {}).get("pid") == starting.pid, 20)
-    starting.terminate()
-    starting.wait(timeout)
+    if not _wait(lambda: not _left_running(stack), GONE_WITHIN):
+        left = ", ".join(f"{name} (pid {pid})" for pid, name in sorted(_left_running(stack).items()))
+        raise StillRunning(_last_words(stack, "supervisor", f"Not everything has stopped, try again: {left} still runs."))
     return True
 
 
@@ -100,11 +113,11 @@ def _ports_needed(stack: Stack) -> dict[str, int]:
     return {purpose: port for server in stack.servers.values() for purpose, port in server.ports.items()}
 
 
-def _left_running(stack: Stack) -> set[int]:
-    """Pids of what a killed supervisor left, by its records and by their mark."""
-    recorded = stack.state.read().get("servers", {}).values()
-    alive = {entry["pid"] for entry in recorded if entry.get("pid") and ServerProcess.adopt(entry["pid"], entry["created"])}
-    return alive | set(processes_of(stack.run_dir))
+def _left_running(stack: Stack) -> dict[int, str]:
+    """What a killed supervisor left, by its records and by their mark: names by pid."""
+    recorded = stack.state.read().get("servers", {}).items()
+    alive = {entry["pid"]: name for name, entry in recorded if entry.get("pid") and ServerProcess.adopt(entry["pid"], entry["created"])}
+    return alive | processes_of(stack.run_dir)
 
 
 def _same_ports(stack: Stack) -> None:

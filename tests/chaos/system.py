@@ -25,7 +25,6 @@ from infra.deploy.deployment import client_of
 from infra.stack import Ports, Stack, launcher
 from infra.stack.instance import PROJECT_DIR
 from infra.stack.ports import LOOPBACK
-from infra.stack.process import processes_of
 from tests.administrator import database_of
 from tests.bridge_children import child_pid
 from tests.chaos.proxy import Proxy
@@ -74,16 +73,14 @@ class ChaosSystem:
         launcher.up(self.stack)
 
     def stop(self) -> None:
-        """Stop everything gracefully. Raises RuntimeError when a process of it is left."""
-        launcher.down(self.stack)
-        for proxy in self.proxies.values():
-            proxy.close()
-        if self.can_fill_the_disk:
-            subprocess.run(["umount", "--lazy", str(self.volume)], check=False)
+        """Stop everything gracefully. Raises launcher.StillRunning when a process of it is left."""
         try:
-            eventually(lambda: not processes_of(self.stack.run_dir), 10, "all have ended")
-        except TimeoutError as error:
-            raise RuntimeError(f"left running: {processes_of(self.stack.run_dir)}") from error
+            launcher.down(self.stack)
+        finally:
+            for proxy in self.proxies.values():
+                proxy.close()
+            if self.can_fill_the_disk:
+                subprocess.run(["umount", "--lazy", str(self.volume)], check=False)
 
     @property
     def volume(self) -> Path:

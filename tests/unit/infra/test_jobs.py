@@ -37,10 +37,10 @@ def run(tmp_path, monkeypatch):
     monkeypatch.setattr(jobs, "NOTICE_A_DEATH", 0.0)
     runners = []
 
-    def start(failures):
+    def start(failures=0, command=None):
         (tmp_path / "failures").write_text("\n".join(["."] * failures))
         states = States()
-        job = Job("deploy", (sys.executable, "-c", SCRIPT, str(tmp_path / "failures")), {}, tmp_path, needs=())
+        job = Job("deploy", command or (sys.executable, "-c", SCRIPT, str(tmp_path / "failures")), {}, tmp_path, needs=())
         runner = JobRunner(SimpleNamespace(logs_dir=tmp_path, run_dir=tmp_path), job, Board(states, {}), 1)
         runners.append(runner)
         runner.start()
@@ -72,3 +72,31 @@ def test_what_fails_again_and_again_rests_until_somebody_asks(run):
     runner.ask(2)
     until(states, 1, is_.DONE)
     assert states.count(is_.FAILED) == 4
+
+
+def test_what_cannot_even_begin_has_failed_and_is_tried_again(run, tmp_path):
+    command = tmp_path / "command"
+    runner, states = run(command=(str(command),))
+    until(states, 3, is_.FAILED)
+    command.write_text("#!/bin/sh\n")
+    command.chmod(0o700)
+    runner.ask(2)
+    until(states, 1, is_.DONE)
+
+
+def test_who_asks_while_the_runner_looks_is_answered(run, monkeypatch):
+    runner, states = run()
+    until(states, 1, is_.DONE)
+    cleared = runner._again.clear
+
+    def ask_before(clear=cleared):
+        monkeypatch.setattr(runner._again, "clear", cleared)
+        runner.ask(3)
+        clear()
+
+    monkeypatch.setattr(runner._again, "clear", ask_before)
+    runner.ask(2)
+    deadline = time.monotonic() + 10
+    while not runner._board.up(["deploy"], 3):
+        assert time.monotonic() < deadline, states
+        time.sleep(0.01)
