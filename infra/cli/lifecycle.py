@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import time
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,9 +10,10 @@ import typer
 from rich.live import Live
 from rich.table import Table as RichTable
 
-from infra.cli.context import CommandFailed, drawing, output, own_stack_of
+from infra.cli.context import CommandFailed, drawing, output, own_stack_of, supervised_stack_of
 from infra.cli.table import Table
 from infra.stack import launcher
+from infra.stack.process import ServerProcess
 
 if TYPE_CHECKING:
     from infra.stack import Stack
@@ -70,10 +70,12 @@ def restart(context: typer.Context, server: ServerName) -> None:
 
 def revive(context: typer.Context) -> None:
     """Start the consumers again that the bridge gave up, once what made them die is mended."""
-    bridge = own_stack_of(context).state.read().get("servers", {}).get("bridge", {})
-    if bridge.get("actual") != "running":
-        raise CommandFailed("The bridge does not run: start the system with make up.")
-    os.kill(bridge["pid"], signal.SIGHUP)
+    bridge = supervised_stack_of(context).state.read()["servers"].get("bridge", {})
+    # Its record may be of before the machine was switched off, and its number another's by now.
+    process = ServerProcess.adopt(bridge["pid"], bridge["created"]) if bridge.get("actual") == "running" else None
+    if process is None:
+        raise CommandFailed("The bridge does not run: start it with inventory start bridge.")
+    process.send_signal(signal.SIGHUP)
     output.print("The bridge starts again what it gave up; see inventory status.")
 
 

@@ -74,16 +74,16 @@ class ServerProcess:
         """SIGTERM, wait, SIGKILL; True when it went by itself. Takes the rest of its session with it."""
         graceful = True
         if self.alive():
-            self._signal(signal.SIGTERM)
+            self.send_signal(signal.SIGTERM)
             graceful = self.wait(timeout)
             if not graceful:
-                self._signal(signal.SIGKILL)
+                self.send_signal(signal.SIGKILL)
                 self.wait(5)
         self.end_session()
         return graceful
 
     def kill(self) -> None:
-        self._signal(signal.SIGKILL)
+        self.send_signal(signal.SIGKILL)
         self.wait(5)
         self.end_session()
 
@@ -103,7 +103,8 @@ class ServerProcess:
                 if pid != self.pid and os.getsid(pid) == self.pid:
                     os.kill(pid, signal.SIGKILL)
 
-    def _signal(self, number: signal.Signals) -> None:
+    def send_signal(self, number: signal.Signals) -> None:
+        """Send it a signal; nothing where it has ended."""
         with contextlib.suppress(psutil.NoSuchProcess, ProcessLookupError):
             self._process.send_signal(number)
 
