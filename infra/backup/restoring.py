@@ -36,7 +36,7 @@ def restore(stack: Stack, path: Path, progress: Progress, *, replace: bool = Fal
     """Make the running `stack` a system of what `path` holds. It must be empty, unless `replace` gives up what it holds.
 
     The rows are loaded beside those that are there and change places with them at once, while nobody can write; so that a restore
-    that ends in the middle has changed nothing. Tokens issued before are void: they name users by ids that may be others' now.
+    that ends in the middle has changed no row. Tokens issued before are void: they name users by ids that may be others' now.
     Raises BackupError, pymysql.Error, launcher.CameNotUp.
     """
     addresses = stack.addresses()
@@ -49,9 +49,10 @@ def restore(stack: Stack, path: Path, progress: Progress, *, replace: bool = Fal
         with launcher.without(stack, WRITERS):
             if not replace:
                 refuse_unless_empty(addresses)
-            change_over(addresses, staged)
+            # First, so that whenever this ends, no token meets other users than those it was issued to.
             KeptSecrets(stack.secrets_dir).forget("JwtSecret")
             localstack.forget(stack)
+            change_over(addresses, staged)
         progress.advance()
         return backup.manifest
 
