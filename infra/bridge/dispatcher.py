@@ -3,7 +3,9 @@
 Three rules keep a poison event from stopping others, and an outage from making dead letters of healthy events:
 
 - An invocation that breaks is repeated once, since its process may have been killed; a batch that breaks twice is told
-  event by event. An event that breaks alone, twice, has failed, and is told alone from then on.
+  event by event. An event that breaks alone, twice, has failed, and is told alone from then on; unless a batch of no
+  events breaks as well. A function whose import raises is told by nothing else from one that an event breaks: Lambda's
+  answer names the exception in either case.
 - When nobody could be reached, nothing counts. When the function says that something is unavailable, that counts
   against an event only if another one went well after it: then it is this event's fault after all.
 - What the function itself names as failed has failed.
@@ -101,6 +103,9 @@ class Dispatcher:
         answer = self._invoke(payload)
         if isinstance(answer, Broken) and not any(row.attempts for row in batch) and self._go_on():
             answer = self._invoke(payload)
+        if isinstance(answer, Broken) and self._go_on():
+            of_nothing = self._invoke([])
+            return answer if isinstance(of_nothing, Answered) else Unreachable(of_nothing.reason)
         return answer
 
 

@@ -55,9 +55,19 @@ def test_batch_that_breaks_once_is_told_again_and_nothing_counts():
 def test_batch_that_breaks_twice_is_told_one_by_one_and_only_the_breaking_event_fails():
     function = Function(b=Broken("exit status 1"))
     outcome = tell(function, rows("a", "b", "c"))
-    assert function.told[2:] == [["a"], ["b"], ["b"], ["c"]]
+    assert function.told == [["a", "b", "c"]] * 2 + [[]] + [["a"], ["b"], ["b"], [], ["c"]]
     assert outcome.failures == {"b": "exit status 1"}
     assert [row.event_id for row in outcome.answered] == ["a", "c"]
+
+
+@pytest.mark.parametrize("attempts", [0, 1])
+def test_function_that_breaks_whatever_it_is_told_makes_no_event_fail(attempts):
+    def cannot_be_imported(_):
+        return Broken("NameError: name 'stock' is not defined")
+
+    outcome = tell(cannot_be_imported, rows("a", "b", attempts=attempts))
+    assert outcome.outage == "NameError: name 'stock' is not defined"
+    assert (outcome.failures, outcome.answered) == ({}, [])
 
 
 def test_event_that_failed_before_is_told_alone_and_last():
