@@ -7,7 +7,7 @@ import secrets
 from typing import TYPE_CHECKING
 
 from infra.accounts.grants import SERVICES, account
-from infra.deploy.secrets import write_secret
+from infra.files import read_secret, write_secret
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,7 +25,9 @@ def passwords(directory: Path) -> dict[str, str]:
 
 def _password(directory: Path, service: str) -> str:
     path = directory / secret_name(service)
-    if not path.exists():
+    kept = read_secret(path)
+    if kept is None:
         # In the form that the template has Secrets Manager generate on AWS.
-        write_secret(path, json.dumps({"username": account(service), "password": secrets.token_urlsafe(30)}))
-    return str(json.loads(path.read_text(encoding="utf-8"))["password"])
+        kept = json.dumps({"username": account(service), "password": secrets.token_urlsafe(30)})
+        write_secret(path, kept)
+    return str(json.loads(kept)["password"])

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import secrets
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from infra.files import locked, read_secret, write_secret
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     import httpx
@@ -38,7 +38,7 @@ class Account:
                     return self._token(answer)
             # Nobody there knows us: the first time, or the database was emptied since.
             fresh = {"username": f"inventory-command-{secrets.token_hex(4)}", "password": secrets.token_urlsafe(24)}
-            self._write({**kept, self._base_url: fresh})
+            write_secret(self._file, json.dumps({**kept, self._base_url: fresh}, indent=1))
             send("/api/auth/register", {**fresh, "email": f"{fresh['username']}@example.invalid"})
             self.username = fresh["username"]
             return self._token(send("/api/auth/login", fresh))
@@ -49,23 +49,10 @@ class Account:
 
     def _read(self) -> dict[str, dict[str, str]]:
         try:
-            return dict(json.loads(self._file.read_text(encoding="utf-8")))
-        except FileNotFoundError:
+            return dict(json.loads(read_secret(self._file) or "{}"))
+        except ValueError:  # cut off, when it was still written in its place: nobody knows us
             return {}
-
-    def _write(self, accounts: dict[str, dict[str, str]]) -> None:
-        self._file.touch(mode=0o600)
-        self._file.write_text(json.dumps(accounts, indent=1), encoding="utf-8")
 
     @property
     def _file(self) -> Path:
         return self._directory / "accounts.json"
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Alone among the commands of this machine; the kernel ends it with the process."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield

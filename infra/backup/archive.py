@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import IO, TYPE_CHECKING, Any
 
+from infra.files import sync_directory
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
@@ -164,7 +166,7 @@ def writing(path: Path, *, overwrite: bool) -> Iterator[Writer]:
                 raise
     except OSError as error:
         raise BackupError(f"{path} cannot be written: {error.strerror or error}") from error
-    _sync_directory(path.parent)
+    sync_directory(path.parent)
 
 
 @contextmanager
@@ -207,11 +209,3 @@ def _claim(file: IO[bytes], path: Path) -> None:
     if not ours:
         raise BackupError(f"{path} is just being written by another backup.")
     file.truncate()
-
-
-def _sync_directory(directory: Path) -> None:
-    handle = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -6,11 +6,11 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-from infra.api_client.account import locked
 from infra.backup.archive import SCHEMA, BackupError, data_of, reading
 from infra.backup.database import MIGRATIONS, execute, quoted, rows_of
 from infra.database import connected
 from infra.deploy.secrets import KeptSecrets
+from infra.files import locked
 from infra.stack import launcher, localstack
 
 if TYPE_CHECKING:

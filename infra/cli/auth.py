@@ -11,7 +11,7 @@ from common.auth import TOKEN_SECONDS
 from infra.cli.context import CommandFailed, output, running_stack_of
 from infra.cli.options import flag, group
 from infra.deploy.deployment import STACK_NAME, client_of
-from infra.deploy.secrets import write_secret
+from infra.files import write_secret
 
 app = group("Signing in: the key that tokens are signed with.")
 

@@ -70,7 +70,7 @@ def restart(context: typer.Context, server: ServerName) -> None:
 
 def revive(context: typer.Context) -> None:
     """Start the consumers again that the bridge gave up, once what made them die is mended."""
-    bridge = supervised_stack_of(context).state.read()["servers"].get("bridge", {})
+    bridge = supervised_stack_of(context).state.read().get("servers", {}).get("bridge", {})
     # Its record may be of before the machine was switched off, and its number another's by now.
     process = ServerProcess.adopt(bridge["pid"], bridge["created"]) if bridge.get("actual") == "running" else None
     if process is None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import platform
 import time
 import zipfile
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from infra.deploy.template import FUNCTION, LAYER, Template, resources_of
+from infra.files import written_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,11 +83,9 @@ def build(source: Source, target_dir: Path) -> Archive:
     digest = _digest(source)
     path = target_dir / f"{source.name}-{digest[:16]}.zip"
     if not path.exists():
-        target_dir.mkdir(parents=True, exist_ok=True)
         # Two instances (a running system and a test) may build the same at once, and one may still upload a former archive.
-        unfinished = path.with_suffix(f".{os.getpid()}")
-        _write(source, unfinished)
-        unfinished.replace(path)
+        with written_whole(path) as file:
+            _write(source, file)
         for former in target_dir.glob(f"{source.name}-{'[0-9a-f]' * 16}.zip"):
             if former.stat().st_mtime < time.time() - KEPT_FOR:
                 former.unlink(missing_ok=True)
@@ -117,8 +115,8 @@ def _digest(source: Source) -> str:
     return digest.hexdigest()
 
 
-def _write(source: Source, path: Path) -> None:
-    with zipfile.ZipFile(path, "w", compresslevel=1) as archive:
+def _write(source: Source, target: IO[bytes]) -> None:
+    with zipfile.ZipFile(target, "w", compresslevel=1) as archive:
         for name, file in files_of(source):
             # Neither the day nor the umask of a checkout belongs to its content.
             entry = zipfile.ZipInfo(name, FIRST_DAY_OF_ZIP)

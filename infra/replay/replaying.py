@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from infra.api_client.account import locked
 from infra.database import snapshot
+from infra.files import locked
 from infra.replay import catalogue, opening
 from infra.replay.driving import Driven, drive
 from infra.replay.figures import milliseconds, seconds_to_applied

@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Self
 
+from infra.files import written_whole
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -57,9 +59,8 @@ class Run:
 
     def remember(self, directory: Path, username: str) -> None:
         """Keep it, before its first request."""
-        directory.mkdir(parents=True, exist_ok=True)
-        content = json.dumps({**asdict(self), "username": username}, indent=1)
-        (directory / f"{self.run_id}.json").write_text(content, encoding="utf-8")
+        with written_whole(directory / f"{self.run_id}.json") as file:
+            file.write(json.dumps({**asdict(self), "username": username}, indent=1).encode())
 
     def key(self, what: str) -> str:
         """The Idempotency-Key of one request of this run."""

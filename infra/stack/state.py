@@ -8,10 +8,11 @@ from __future__ import annotations
 import copy
 import fcntl
 import json
-import os
 import time
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any
+
+from infra.files import written_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +34,7 @@ class State:
         return _read(self._state)
 
     def publish(self, state: dict[str, Any]) -> None:
-        _write(self._state, state)
+        _write(self._state, state, synced=False)
 
     def requests(self) -> dict[str, Any]:
         """`stopped`: servers to keep down. `restarts`: server -> how often asked. `deployments`: how often asked.
@@ -57,7 +58,7 @@ class State:
             fcntl.flock(lock, fcntl.LOCK_EX)
             requests = self.requests()
             yield requests
-            _write(self._requests, requests)
+            _write(self._requests, requests, synced=True)
 
     def claim(self) -> IO[str] | None:
         """The supervisor's lock, to be held for life; None when another holds it. The kernel frees it with the process."""
@@ -90,13 +91,11 @@ class State:
 def _read(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, ValueError):  # of what was not synced a power failure leaves an empty file
         return {}
     return dict(content)
 
 
-def _write(path: Path, content: dict[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f"{path.name}.{os.getpid()}")
-    unfinished.write_text(json.dumps(content, indent=2), encoding="utf-8")
-    unfinished.replace(path)
+def _write(path: Path, content: dict[str, Any], *, synced: bool) -> None:
+    with written_whole(path, synced=synced) as file:
+        file.write(json.dumps(content, indent=2).encode())
