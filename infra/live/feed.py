@@ -87,8 +87,7 @@ class Feed:
                 logger.warning("live_events_without_database", error=str(error))
                 await asyncio.sleep(self._settings.outage_pause)
                 continue
-            self._publish(found)
-            pause = self._settings.shortest_pause if found else min(pause * 2, self._settings.longest_pause)
+            pause = self._settings.shortest_pause if self._publish(found) else min(pause * 2, self._settings.longest_pause)
             # What a message tells of may be followed by a change of stock that no message tells of: look again soon.
             if await self._woken_within(pause):
                 pause = self._settings.shortest_pause
@@ -123,43 +122,48 @@ class Feed:
                 changed = self._changed
                 if at < self._next - len(self._buffer):
                     # This client is slower than what is told, and the buffer has gone on without it.
-                    at = self._next
-                    yield encoded('{"reason":"too slow"}', self._position(), "reset")
+                    at, here = self._next, self._position()
+                    yield encoded('{"reason":"too slow"}', here, "reset")
                 elif at < self._next:
                     waiting = self._next - at
                     chunk = b"".join(self._buffer[index] for index in range(len(self._buffer) - waiting, len(self._buffer)))
-                    at = self._next
+                    at, here = self._next, self._position()
                     yield chunk
                 else:
                     with contextlib.suppress(TimeoutError):
                         await asyncio.wait_for(changed.wait(), listener.next_look())
-            yield encoded("{}", self._position(), "expired")
+            # Whoever may not stay is not told what has come meanwhile, and so must not take it for told.
+            yield encoded("{}", here, "expired")
 
     def _position(self) -> Position:
         return Position(tuple(tail.watermark for tail in self._tails))
 
-    def _read(self) -> list[bytes]:
+    def _read(self) -> list[tuple[Tail, Sequence[Row]]]:
         connection = self._connected()
         try:
             if not self._begun.is_set():
                 for tail in self._tails:
                     tail.begin(connection)
                 return []
-            before = self._position()
-            rows = [(tail, row) for tail in self._tails for row in tail.read(connection, self._settings.rows_at_once)]
+            return [(tail, tail.read(connection, self._settings.rows_at_once)) for tail in self._tails]
         except BaseException:
             close(connection)
             self._connection = None
             raise
-        return _encoded_together(_texts(rows), before, self._position())
 
-    def _publish(self, messages: Sequence[bytes]) -> None:
+    def _publish(self, found: Sequence[tuple[Tail, Sequence[Row]]]) -> bool:
+        """Tell what was read of all tables, and only now count it as read. Returns whether there was anything to tell."""
         self._begun.set()
+        before = self._position()
+        for tail, rows in found:
+            tail.passed(rows)
+        messages = _encoded_together(_texts((tail, row) for tail, rows in found for row in rows), before, self._position())
         if messages:
             self._buffer.extend(messages)
             self._next += len(messages)
             changed, self._changed = self._changed, asyncio.Event()
             changed.set()
+        return bool(messages)
 
     async def _woken_within(self, seconds: float) -> bool:
         try:

@@ -51,18 +51,21 @@ class Tail:
             self._note_holes(before, after)
 
     def read(self, connection: Database, limit: int) -> Sequence[Row]:
-        """Up to `limit` rows past the last one read, and before them those that filled a hole."""
-        self._forget_old_holes()
+        """Up to `limit` rows past the last one read, and before them those that filled a hole. The same again, until they are `passed`."""
         late: Sequence[Row] = ()
         if self._holes:
             late = self._rows(connection, "WHERE id IN %(ids)s ORDER BY id", {"ids": list(self._holes)})
-            for row in late:
+        return [*late, *self.between(connection, self._last, None, limit)]
+
+    def passed(self, rows: Sequence[Row]) -> None:
+        """Go on behind these rows, which `read` found."""
+        for row in rows:
+            if row["id"] in self._holes:
                 del self._holes[row["id"]]
-        new = self.between(connection, self._last, None, limit)
-        for row in new:
-            self._note_holes(self._last, row["id"])
-            self._last = row["id"]
-        return [*late, *new]
+            else:
+                self._note_holes(self._last, row["id"])
+                self._last = row["id"]
+        self._forget_old_holes()
 
     def between(self, connection: Database, after: int, until: int | None, limit: int) -> Sequence[Row]:
         """Up to `limit` rows with ids past `after`, and not past `until`."""
