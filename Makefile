@@ -47,8 +47,9 @@ up: install page ## Start the system, or bring a running one up to date: install
 dev: up ## The system, with functions and page from their sources: a save answers on the next request, and changes the page in the browser
 	@$(BIN)/inventory dev
 
+# A command that is there stops the system, whatever has changed since: that may be before a journey, without a network.
 .PHONY: down
-down: install ## Stop the system gracefully; its data stays in .run
+down: $(if $(wildcard $(BIN)/inventory),,install) ## Stop the system gracefully; its data stays in .run
 	@$(BIN)/inventory down
 
 SERVICES := $(patsubst functions/%/.chalice/config.json,%,$(wildcard functions/*/.chalice/config.json))
@@ -232,11 +233,14 @@ $(STAMPS)/localstack: localstack/requirements.lock localstack/pyproject.toml | $
 	@touch $@
 
 # Compiled by content, not by time: archives do not keep times, and a cold start should compile nothing.
+# Under its name when it is whole: a deployment packs what has it, and keeps the archive for as long as the lock file stays.
 $(STAMPS)/layer-%: layers/%/requirements.lock | $(STAMPS)/tools
 	@echo 'Building the $* layer'
-	@rm -rf $(LAYERS)/$*
+	@rm -rf $(LAYERS)/$*.unfinished
 	@PYC_INVALIDATION_MODE=UNCHECKED_HASH $(UV) pip install --quiet --python $(BIN)/python --no-deps --require-hashes \
-		--compile-bytecode --target $(LAYERS)/$*/python -r layers/$*/requirements.lock
+		--compile-bytecode --target $(LAYERS)/$*.unfinished/python -r layers/$*/requirements.lock
+	@rm -rf $(LAYERS)/$*
+	@mv $(LAYERS)/$*.unfinished $(LAYERS)/$*
 	@touch $@
 
 # The machine's Node where it is recent enough, else that of the lock file: a wheel, into .venv, which then comes first.
