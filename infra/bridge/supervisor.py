@@ -37,9 +37,19 @@ class Supervisor:
         self._stopping = False
         self._reported_at = 0.0
         self._reported: tuple[object, ...] = ()
+        self._published = True
 
     def run(self) -> int:
         """Supervise until asked to stop; then have the children finish what they have in hand. Returns the process's exit code."""
+        try:
+            return self._supervise()
+        except BaseException:
+            # They would go on unsupervised, and the interpreter waits for them at its end.
+            for child in self._all:
+                child.kill()
+            raise
+
+    def _supervise(self) -> int:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
         signal.signal(signal.SIGHUP, self._revive)
@@ -55,7 +65,9 @@ class Supervisor:
                     child.forgive(now)
             looked_at = now
             self._look_after(now, self._caretaker, *self._live_events)
-            self._active = self._caretaker.said.get("active", self._active)
+            # One that has just started anew does not know yet, and what it does not know stops nobody.
+            if (active := self._caretaker.said.get("active")) is not None:
+                self._active = active
             self._database_error = self._caretaker.said.get("database_error", self._database_error)
             if self._caretaker.policy.state == "given_up":
                 logger.error("bridge_without_caretaker")
@@ -114,7 +126,14 @@ class Supervisor:
         if now - self._reported_at < _REPORT_SECONDS and changed == self._reported:
             return
         self._reported_at, self._reported = now, changed
-        publish(self.states(), self._settings.state_file)
+        try:
+            publish(self.states(), self._settings.state_file)
+        except OSError as error:  # on a full disk, deliveries go on
+            if self._published:
+                logger.error("bridge_state_not_written", error=str(error))
+            self._published = False
+        else:
+            self._published = True
 
     def states(self) -> dict[str, dict[str, Any]]:
         """Per consumer its state, and the bridge's own; a standby bridge speaks for itself alone."""

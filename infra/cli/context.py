@@ -34,6 +34,8 @@ class CommandFailed(Exception):
 def chosen_stack(run_dir: Path | None, port_offset: int | None) -> Stack:
     """The instance named by the options; one that runs in the directory listens where it does, and only there."""
     directory = run_dir or Stack.default_run_dir()
+    if directory.exists() and not directory.is_dir():
+        raise CommandFailed(f"{directory} is no directory. Name the one that is, or is to be, the instance's: --run-dir, or RUN_DIR")
     try:
         wanted = Stack(directory, Ports.shifted(port_offset or 0))
     except ValueError as error:

@@ -32,3 +32,9 @@ def test_where_nothing_runs_the_offset_decides(tmp_path):
 def test_an_offset_out_of_range_is_said_to_be_one(tmp_path):
     with pytest.raises(CommandFailed, match="PORT_OFFSET=60000 moves a port out of"):
         chosen_stack(tmp_path, 60000)
+
+
+def test_a_file_is_no_instance(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(CommandFailed, match="file is no directory"):
+        chosen_stack(tmp_path / "file", None)
