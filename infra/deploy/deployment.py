@@ -22,7 +22,7 @@ from infra.deploy import packaging, template
 from infra.deploy.cloudformation import DEPLOYED, ChangeSetFailed, CloudFormation, DeploymentFailed
 from infra.deploy.conditions import decided
 from infra.deploy.secrets import KeptSecrets
-from infra.deploy.warmup import warm_up, warm_up_consumers
+from infra.deploy.warmup import Answer, warm_up, warm_up_consumers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -51,16 +51,34 @@ def deploy(stack: Stack, say: Callable[[str], None]) -> None:
         described = decided(described, parameters_of(stack, described))
         archives = _upload(stack, described, say)
         _provision_accounts(stack, say)
-        _deploy_template(stack, template.with_archives(described, archives), say)
-        say(f"deployed in {time.monotonic() - began:.1f} s, warming up")
-        warm_up_consumers(client_of(stack, "lambda"), STACK_NAME)
-        answers = warm_up(stack.gateway_url)
-        for answer in answers:
-            say(str(answer))
+        answers = _deploy_and_warm_up(stack, template.with_archives(described, archives), say)
         silent = [str(answer) for answer in answers if not answer.serves]
         if silent:
             raise DeploymentFailed("Deployed, but not every service answers: " + "; ".join(silent))
-        say(f"{len(answers)} services warm, slowest after {max(answer.milliseconds for answer in answers):.0f} ms")
+        slowest = max(answer.milliseconds for answer in answers)
+        say(f"deployed in {time.monotonic() - began:.1f} s, {len(answers)} services warm, slowest after {slowest:.0f} ms")
+
+
+def _deploy_and_warm_up(stack: Stack, wanted: template.Template, say: Callable[[str], None]) -> list[Answer]:
+    """What each service answers then."""
+    _deploy_template(stack, wanted, say)
+    answers = _warm_up(stack, say)
+    if any(answer.not_deployed for answer in answers):
+        # CloudFormation knows a stack of which LocalStack has lost a part: no update would bring that back.
+        say("the gateway knows of no deployment: creating the stack anew")
+        CloudFormation(client_of(stack, "cloudformation"), STACK_NAME, say).delete()
+        _deploy_template(stack, wanted, say)
+        answers = _warm_up(stack, say)
+    return answers
+
+
+def _warm_up(stack: Stack, say: Callable[[str], None]) -> list[Answer]:
+    say("deployed, warming up")
+    warm_up_consumers(client_of(stack, "lambda"), STACK_NAME)
+    answers = warm_up(stack.gateway_url)
+    for answer in answers:
+        say(str(answer))
+    return answers
 
 
 def _provision_accounts(stack: Stack, say: Callable[[str], None]) -> None:

@@ -31,7 +31,12 @@ class Answer:
     @property
     def serves(self) -> bool:
         """An unwell service (503) serves and says so; a missing route, a crash or a gateway that has nothing deployed does not."""
-        return self.status == 200 or (self.status == 503 and NOT_DEPLOYED not in self.detail)
+        return self.status in {200, 503} and not self.not_deployed
+
+    @property
+    def not_deployed(self) -> bool:
+        """The gateway knows of no deployment."""
+        return self.status == 503 and NOT_DEPLOYED in self.detail
 
     def __str__(self) -> str:
         what = f"{self.status}" if self.status else "no answer"

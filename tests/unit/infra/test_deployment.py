@@ -10,6 +10,7 @@ from moto import mock_aws
 
 from infra.deploy import deployment
 from infra.deploy.cloudformation import DeploymentFailed
+from infra.deploy.warmup import Answer
 
 GOOD = {"Resources": {}}
 REFUSED = {"Resources": {}, "Description": "refused"}
@@ -135,3 +136,19 @@ def test_a_stack_that_is_gone_is_made_anew_whatever_the_record_says(deploy, form
     formation.delete_stack(StackName=deployment.STACK_NAME)
     deploy(GOOD)
     assert formation.status == "CREATE_COMPLETE"
+
+
+def test_a_stack_of_which_the_gateway_knows_nothing_is_made_anew(deploy, formation, monkeypatch, tmp_path):
+    deploy(GOOD)
+    statuses = [(503, '{"code": "not_deployed"}'), (200, "{}")]
+    monkeypatch.setattr(deployment, "_warm_up", lambda *_: [Answer("orders", status, 1.0, detail) for status, detail in [statuses.pop(0)]])
+    answers = deployment._deploy_and_warm_up(SimpleNamespace(secrets_dir=tmp_path), GOOD, [].append)
+    assert [answer.serves for answer in answers] == [True]
+    assert (formation.status, formation.deployed, formation.deletions) == ("CREATE_COMPLETE", GOOD, 1)
+
+
+def test_a_stack_whose_services_are_unwell_stays(deploy, formation, monkeypatch, tmp_path):
+    deploy(GOOD)
+    monkeypatch.setattr(deployment, "_warm_up", lambda *_: [Answer("orders", 503, 1.0, '{"status": "down"}')])
+    deployment._deploy_and_warm_up(SimpleNamespace(secrets_dir=tmp_path), GOOD, [].append)
+    assert formation.deletions == 0
