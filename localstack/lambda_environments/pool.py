@@ -151,7 +151,7 @@ class EnvironmentPool:
         if self._count:
             await asyncio.wait_for(self._empty.wait(), 5)
         await self._spawner.close()
-        for _ in range(100):
+        for _ in range(500):  # what was killed takes its time where the machine has much to do
             if reap_left_behind():
                 break
             await asyncio.sleep(0.01)

@@ -199,6 +199,7 @@ def test_what_an_import_prints_is_in_the_log_of_every_environment(harness: Harne
 def test_environments_outlive_their_template_and_the_next_one_gets_another(harness: Harness):
     spec = harness.spec(code=COUNTED + HANDLER)
     held = harness.held(spec)
+    assert ways(harness) == ["fork"]
     (template,) = harness.pool.describe()["templates"]
     os.kill(template["pid"], signal.SIGKILL)
     eventually(lambda: not psutil.pid_exists(template["pid"]), "the template is gone, and waited for")
