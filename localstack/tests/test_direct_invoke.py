@@ -191,20 +191,21 @@ def test_an_update_is_seen_at_once(localstack: LocalStack):
     assert caller.invoke("changing")[0] == 404
 
 
-def test_a_client_that_leaves_is_missed_by_nobody(localstack: LocalStack, direct: str):
-    before, gate = localstack.invocations(direct), localstack.writable / "left"
+def test_a_client_that_leaves_is_missed_by_nobody(localstack: LocalStack):
+    localstack.create_function("left", ECHO, Timeout=60)
+    gate = localstack.writable / "left"
     with socket.create_connection(("127.0.0.1", localstack.port)) as connection:
         scope = "Credential=test/20260101/us-east-1/lambda/aws4_request, SignedHeaders=host, Signature=0"
         body = json.dumps({"until": str(gate)}).encode()
         head = (
-            f"POST /2015-03-31/functions/{direct}/invocations HTTP/1.1\r\nHost: localhost\r\nAuthorization: AWS4-HMAC-SHA256 {scope}\r\n"
+            f"POST /2015-03-31/functions/left/invocations HTTP/1.1\r\nHost: localhost\r\nAuthorization: AWS4-HMAC-SHA256 {scope}\r\n"
             f"Content-Length: {len(body)}\r\n\r\n"
         )
         connection.sendall(head.encode() + body)
         eventually(gate.with_suffix(".begun").exists, "it runs")
     gate.touch()
-    eventually(lambda: localstack.invocations(direct) == before + 1, "it has ended")
-    assert Caller(localstack).invoke()[0] == 200
+    eventually(lambda: localstack.invocations("left") == 1, "it has ended")
+    assert Caller(localstack).invoke("left")[0] == 200
     assert "Traceback" not in localstack.log.read_text().partition("could not be invoked directly")[2]
 
 
@@ -215,6 +216,7 @@ def test_whom_the_pool_has_no_place_for_is_told_the_same_either_way(tmp_path: Pa
         stack.wait()
         stack.create_function("direct", ECHO, Timeout=60)
         eventually(lambda: Caller(stack).invoke()[0] == 200, "an environment is there: its start may take longer than anybody queues", 30)
+        eventually(lambda: [each["state"] for each in stack.environments("direct")] == ["idle"], "it idles")
         with ThreadPoolExecutor() as clients:
             running = clients.submit(Caller(stack).invoke, payload=json.dumps({"until": str(gate)}).encode())
             eventually(gate.with_suffix(".begun").exists, "it runs")

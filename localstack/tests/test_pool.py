@@ -141,7 +141,7 @@ def test_whatever_keeps_an_environment_from_starting_is_the_answer(harness: Harn
 @limited(total=2)
 def test_at_the_total_bound_another_functions_idle_environment_gives_way(harness: Harness):
     for name in ("a", "b", "c"):
-        assert harness.invoke(harness.spec(name)).function_error is None
+        harness.warm(harness.spec(name))
     eventually(lambda: {each["function"] for each in harness.environments()} == {"b", "c"}, "the one idle longest is gone")
 
 
@@ -189,10 +189,10 @@ def test_an_exception_while_importing_comes_with_its_type_and_trace(harness: Har
 
 def test_an_import_that_never_ends_is_ended(tmp_path: Path, spawner: SpawnStrategy):
     harness = Harness(tmp_path, PoolLimits(drain_seconds=1), spawner, init_seconds=0.5)
-    result = harness.invoke(harness.spec(code="import time; time.sleep(60)"))
-    assert payload(result)["errorType"] == "Sandbox.Timedout"
-    eventually(lambda: harness.environments() == [], "the process is gone")
-    harness.pool.close()
+    with contextlib.closing(harness.pool):
+        result = harness.invoke(harness.spec(code="import time; time.sleep(60)"))
+        assert payload(result)["errorType"] == "Sandbox.Timedout"
+        eventually(lambda: harness.environments() == [], "the process is gone")
 
 
 def test_every_waiting_invocation_of_a_function_that_cannot_start_is_answered(harness: Harness):
@@ -208,8 +208,8 @@ def test_an_interpreter_that_does_not_exist_is_an_answer_too(tmp_path: Path, for
     harness = Harness(
         tmp_path, PoolLimits(drain_seconds=1), ForkServer(missing, most=1, idle_seconds=1, base_idle_seconds=1) if forks else missing
     )
-    assert payload(harness.invoke(harness.spec()))["errorType"] == "Runtime.InvalidEntrypoint"
-    harness.pool.close()
+    with contextlib.closing(harness.pool):
+        assert payload(harness.invoke(harness.spec()))["errorType"] == "Runtime.InvalidEntrypoint"
 
 
 def test_what_a_function_started_ends_with_it(harness: Harness):
@@ -243,11 +243,11 @@ def test_a_new_revision_gets_new_environments_and_the_old_ones_finish_first(harn
 def test_closing_refuses_what_no_process_has_read(tmp_path: Path, spawner: SpawnStrategy):
     harness = Harness(tmp_path, PoolLimits(drain_seconds=0.1), spawner)
     spec = harness.spec()
-    harness.warm(spec)
-    os.kill(eventually(lambda: harness.environments()[0]["pid"], "its process is known"), signal.SIGSTOP)
-    unread = harness.start(spec)
-    eventually(lambda: harness.environments()[0]["state"] == "busy", "it is handed to the one that does not read")
-    harness.pool.close()
+    with contextlib.closing(harness.pool):
+        harness.warm(spec)
+        os.kill(eventually(lambda: harness.environments()[0]["pid"], "its process is known"), signal.SIGSTOP)
+        unread = harness.start(spec)
+        eventually(lambda: harness.environments()[0]["state"] == "busy", "it is handed to the one that does not read")
     with pytest.raises(PoolSaturatedError, match="shut down"):
         unread.result(10)
 
@@ -279,12 +279,12 @@ def test_the_tail_is_of_this_invocation_and_4_kb_at_most(harness: Harness):
 
 def test_invoking_after_close_is_refused_and_close_waits_for_what_runs(tmp_path: Path, spawner: SpawnStrategy):
     harness = Harness(tmp_path, PoolLimits(drain_seconds=5), spawner)
-    running = harness.held(harness.spec())
-    closing = threading.Thread(target=harness.pool.close)
-    closing.start()
-    eventually(lambda: _refused(harness), "no more is taken")
-    assert running.let_go().function_error is None
-    closing.join(10)
+    with contextlib.closing(harness.pool), ThreadPoolExecutor() as threads:
+        running = harness.held(harness.spec())
+        closing = threads.submit(harness.pool.close)
+        eventually(lambda: _refused(harness), "no more is taken")
+        assert running.let_go().function_error is None
+        closing.result(10)
 
 
 def _refused(harness: Harness) -> bool:
@@ -363,12 +363,14 @@ def test_everything_dies_with_a_parent_that_is_killed(tmp_path: Path, spawner: s
     """
     parent = subprocess.Popen([sys.executable, "-c", textwrap.dedent(script)], stdout=subprocess.PIPE)
     assert parent.stdout is not None
-    with parent.stdout:
-        pids = [int(pid) for pid in parent.stdout.readline().split()]
-    assert len(pids) == (3 if spawner == "fork_server" else 2)
-    assert all(os.getpgid(pid) != os.getpgid(parent.pid) for pid in pids), "a signal to the parent's group is not the function's"
-    parent.kill()
-    parent.wait()
+    try:
+        with parent.stdout:
+            pids = [int(pid) for pid in parent.stdout.readline().split()]
+        assert len(pids) == (3 if spawner == "fork_server" else 2)
+        assert all(os.getpgid(pid) != os.getpgid(parent.pid) for pid in pids), "a signal to the parent's group is not the function's"
+    finally:
+        parent.kill()
+        parent.wait()
     for pid in pids:
         eventually(lambda: ended(pid), f"{pid} is gone")  # noqa: B023
 

@@ -80,4 +80,4 @@ def test_a_usage_plan_throttles_and_counts_its_keys(api: Api):
 
     assert statuses("unknown-key-of-some-length") == [403] * 4
     assert statuses(key(throttle={"rateLimit": 0.01, "burstLimit": 1})) == [200, 429, 429, 429]
-    assert statuses(key(quota={"limit": 3, "period": "DAY"})) == [200, 200, 200, 429]
+    assert statuses(key(quota={"limit": 3, "period": "MONTH"})) == [200, 200, 200, 429]
