@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from lambda_environments.environment import EnvironmentSettings, ExecutionEnvironment, Pending, State, Waiter
 from lambda_environments.model import FunctionSpec, Invocation, InvocationResult, PoolSaturatedError
-from lambda_environments.spawn import reap_left_behind
+from lambda_environments.spawn import reap_adopted, reap_left_behind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -362,6 +362,7 @@ class EnvironmentPool:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._work.wait(), REST_SECONDS)
             self._spawner.upkeep()
+            reap_adopted()
             reap_left_behind()
             oldest = time.monotonic() - self.limits.idle_seconds
             for slot in list(self._slots.values()):

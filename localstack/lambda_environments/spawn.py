@@ -65,6 +65,7 @@ class EnvironmentProcess:
         """Why it has imported the function itself, where a fork of its template was wanted."""
         self._pidfd = os.pidfd_open(pid)
         self._reaped = False
+        _living.add(pid)
 
     def fileno(self) -> int:
         """A descriptor that becomes readable when the process ends."""
@@ -86,13 +87,26 @@ class EnvironmentProcess:
         ended = os.waitid(os.P_PIDFD, self._pidfd, os.WEXITED)
         self._reaped = True
         os.close(self._pidfd)
+        _living.discard(self.pid)
         _left_behind.add(self.pid)
         assert ended is not None
         return ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status
 
 
+_living: set[int] = set()
+"""Process groups whose leader was not reaped yet."""
 _left_behind: set[int] = set()
 """Process groups whose leader was reaped: what it started was killed with it, and is this process's to reap if it is a subreaper."""
+
+
+def reap_adopted() -> None:
+    """Wait for what ended in living processes' groups after its parent, as a shell's background job does: a subreaper is told of it."""
+    for leader in tuple(_living):
+        with contextlib.suppress(ChildProcessError):  # it has no group of its own yet
+            while ended := os.waitid(os.P_PGID, leader, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+                if ended.si_pid == leader:
+                    break
+                os.waitid(os.P_PID, ended.si_pid, os.WEXITED | os.WNOHANG)
 
 
 def reap_left_behind() -> bool:

@@ -218,6 +218,20 @@ def test_what_a_function_started_ends_with_it(harness: Harness):
     eventually(lambda: ended(child), "the child is gone")
 
 
+def test_what_ends_after_its_parent_is_waited_for_while_its_environment_lives(harness: Harness):
+    code = """
+        import os, subprocess
+
+        def handler(event, context):
+            subprocess.run(["sh", "-c", "true &"])
+            return os.getpid()
+    """
+    spec = harness.spec(code=code)
+    pids = {payload(harness.invoke(spec)) for _ in range(5)}
+    eventually(lambda: all(process.status() != psutil.STATUS_ZOMBIE for process in psutil.Process().children()), "none is a zombie")
+    assert psutil.pid_exists(pids.pop())
+
+
 def test_an_answer_over_6_mb_is_an_error_and_the_environment_lives_on(harness: Harness):
     pid = payload(harness.invoke(harness.spec()))
     harness.idles()
