@@ -306,11 +306,13 @@ class ExecutionEnvironment:
             self._output.drain()
             self._output.flush_partial()
             self._owner.environment_failed_to_start(self, payload)
-            if self._process is not None:
-                self._help_to_exit()
+            self._help_to_exit()
 
     def _help_to_exit(self) -> None:
-        """Awslambdaric exits by itself when it could not import the function; one that does not is helped."""
+        """Awslambdaric exits by itself when it could not import the function; one that does not is helped.
+
+        So is one whose end nobody is told of, as a process that its import forked holds the control socket open.
+        """
         if self._init_timer is not None:
             self._init_timer.cancel()
         self._init_timer = self._loop.call_later(1, self.kill)

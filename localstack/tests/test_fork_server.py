@@ -226,6 +226,20 @@ def test_templates_are_bounded_and_the_one_not_used_for_longest_gives_way(harnes
     eventually(lambda: {each["function"] for each in harness.pool.describe()["templates"]} == {"b", "c"}, "two are left")
 
 
+def test_a_failed_import_that_leaves_a_process_blocks_nobody(harness: Harness):
+    code = """
+        import os, time
+        if not os.fork():
+            time.sleep(60)
+            os._exit(0)
+        raise RuntimeError("not configured")
+    """
+    spec = harness.spec(code=code)
+    for _ in range(2):
+        assert payload(harness.invoke(spec))["errorType"] == "RuntimeError"
+    eventually(lambda: harness.environments() == harness.pool.describe()["templates"] == [], "all of it has ended")
+
+
 def test_the_template_of_a_retired_revision_is_ended(harness: Harness):
     old = harness.spec(revision="1")
     held = harness.held(old)
