@@ -121,11 +121,12 @@ class Base(Forker):
 class ForkServer:
     """Templates by revision of a function, bases by what they hold; of each at most `most`, and none that was not used for long."""
 
-    def __init__(self, fresh: FreshInterpreter, *, most: int, idle_seconds: float, base_idle_seconds: float) -> None:
+    def __init__(self, fresh: FreshInterpreter, *, most: int, idle_seconds: float, base_idle_seconds: float, init_seconds: float) -> None:
         self._fresh = fresh
         self._most = most
         self._idle_seconds = idle_seconds
         self._base_idle_seconds = base_idle_seconds
+        self._init_seconds = init_seconds
         self._templates: dict[str, Template] = {}
         self._bases: dict[BaseKey, Base] = {}
         self._unfit_bases: set[BaseKey] = set()
@@ -238,7 +239,15 @@ class ForkServer:
         except BaseException:
             base.kill()
             raise
+        asyncio.get_running_loop().call_later(self._init_seconds, self._give_up, base)
         return base
+
+    @staticmethod
+    def _give_up(base: Base) -> None:
+        """One that hangs in its import would have all functions with these layers wait: they import them alone."""
+        if not base.offered.done():
+            LOG.warning("a base with %s is ended: its import hangs", ", ".join(sorted(base.packages)))
+            base.kill()
 
     def _parent_for(self, key: BaseKey, launch: Launch) -> Base | None:
         """The base that has imported most of these packages, and nothing else."""

@@ -54,6 +54,7 @@ class ProcessRuntime:
                 most=settings.max_templates,
                 idle_seconds=settings.template_idle_seconds,
                 base_idle_seconds=settings.base_idle_seconds,
+                init_seconds=settings.init_timeout_seconds,
             )
         self.pool = PoolThread(settings.limits, spawner, environments)
         self.hot_reload = HotReload(self.pool, settings.directory.absolute() / "hot")

@@ -61,7 +61,7 @@ def fresh_interpreter() -> FreshInterpreter:
 
 
 def fork_server(**changes: Any) -> ForkServer:
-    return ForkServer(fresh_interpreter(), **({"most": 10, "idle_seconds": 60, "base_idle_seconds": 60} | changes))
+    return ForkServer(fresh_interpreter(), **({"most": 10, "idle_seconds": 60, "base_idle_seconds": 60, "init_seconds": 10} | changes))
 
 
 @dataclass

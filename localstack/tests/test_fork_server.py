@@ -413,6 +413,22 @@ def test_a_layer_that_cannot_be_imported_is_the_functions_init_error(harness: Ha
         assert (answer["errorType"], answer["errorMessage"]) == ("RuntimeError", "no such library")
 
 
+@templates(init_seconds=1)
+def test_functions_import_alone_what_hangs_in_their_base(harness: Harness, tmp_path: Path):
+    code = """
+        import os, time
+        try:
+            os.close(os.open(os.path.join(os.path.dirname(__file__), "hung"), os.O_CREAT | os.O_EXCL))
+        except FileExistsError:
+            pass
+        else:
+            time.sleep(600)
+        COLOUR = "blue"
+    """
+    layer = Layer(tmp_path / "hanging", code)
+    assert payload(harness.invoke(harness.spec(code=USER, layer_dirs=(layer.directory,))))["colour"] == "blue"
+
+
 def test_functions_outlive_their_base_and_the_next_one_gets_another(harness: Harness, layer: Layer):
     specs = [harness.spec(name, code=USER, layer_dirs=(layer.directory,)) for name in ("first", "second")]
     harness.invoke(specs[0])

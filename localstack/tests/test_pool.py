@@ -205,9 +205,8 @@ def test_every_waiting_invocation_of_a_function_that_cannot_start_is_answered(ha
 @pytest.mark.parametrize("forks", [True, False])
 def test_an_interpreter_that_does_not_exist_is_an_answer_too(tmp_path: Path, forks: bool):
     missing = FreshInterpreter("/nowhere/python")
-    harness = Harness(
-        tmp_path, PoolLimits(drain_seconds=1), ForkServer(missing, most=1, idle_seconds=1, base_idle_seconds=1) if forks else missing
-    )
+    spawner = ForkServer(missing, most=1, idle_seconds=1, base_idle_seconds=1, init_seconds=1) if forks else missing
+    harness = Harness(tmp_path, PoolLimits(drain_seconds=1), spawner)
     with contextlib.closing(harness.pool):
         assert payload(harness.invoke(harness.spec()))["errorType"] == "Runtime.InvalidEntrypoint"
 
