@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 WATCH_SECONDS = 0.025  # how far a function can get beyond its memory before it is seen; reading it costs 3 us
 REST_SECONDS = 0.5
 SHUT_DOWN = "the pool shut down"
+NO_LONGER_DEBUGGED = "nobody debugs this revision any more"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +95,9 @@ class EnvironmentPool:
         if self._closing:
             waiter.set_exception(PoolSaturatedError("the pool is shutting down"))
             return
+        if self._no_longer_debugged(spec):
+            waiter.set_exception(PoolSaturatedError(NO_LONGER_DEBUGGED))
+            return
         slot = self._slot(spec)
         pending = Pending(invocation, waiter)
         self._in_flight += 1
@@ -105,7 +109,7 @@ class EnvironmentPool:
 
     async def prepare(self, spec: FunctionSpec) -> bytes | None:
         """Have an environment that could serve at once; None, or the error in which its start ended."""
-        if self._closing:
+        if self._closing or self._no_longer_debugged(spec):
             return None
         slot = self._slot(spec)
         if any(environment.state in (State.IDLE, State.BUSY) for environment in slot.environments):
@@ -125,11 +129,16 @@ class EnvironmentPool:
                 self._kill_idle(slot, environment)
 
     def retire(self, identity: str) -> None:
-        """A revision is replaced or deleted: what it has in hand finishes, then its environments end."""
+        """A revision is replaced or deleted: what it has in hand finishes, then its environments end.
+
+        One that is debugged might start for ever: what would have it waits for somebody to attach, who does not come any more.
+        """
         self._retired.add(identity)
         slot = self._slots.get(identity)
         if slot is not None:
             slot.retired = True
+            if slot.spec.debugger is not None:
+                self._stop_starting(slot)
         self.put_aside(identity)
         if slot is not None:
             self._forget_if_empty(slot)
@@ -305,6 +314,18 @@ class EnvironmentPool:
         _, slot, environment = min(idle, key=lambda candidate: candidate[0])
         self._kill_idle(slot, environment)
         return True
+
+    def _stop_starting(self, slot: _Slot) -> None:
+        for pending in slot.waiting:
+            self._refuse(pending, NO_LONGER_DEBUGGED)
+        slot.waiting.clear()
+        self._tell(slot, None)
+        for environment in list(slot.environments):
+            if environment.state is State.STARTING:
+                environment.kill()
+
+    def _no_longer_debugged(self, spec: FunctionSpec) -> bool:
+        return spec.debugger is not None and spec.identity in self._retired
 
     def _kill_idle(self, slot: _Slot, environment: ExecutionEnvironment) -> None:
         if environment in slot.idle:

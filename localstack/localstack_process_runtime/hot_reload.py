@@ -7,6 +7,7 @@ after a save is answered by what was there before; a thread looks as well, so th
 
 from __future__ import annotations
 
+import concurrent.futures
 import contextlib
 import json
 import logging
@@ -203,24 +204,39 @@ class HotReload:
         """Import what was saved before somebody asks for it, and report what came of it."""
         ended = select.poll()
         ended.register(process, select.POLLIN)
+        problems: set[str] = set()
         while self._sources is sources:
             with self._lock:
                 deployed = [spec for name, spec in self._deployed.items() if name in sources.functions]
             for spec in sorted(deployed, key=lambda spec: spec.name not in sources.debuggers):  # somebody waits for those
-                self.current(spec)
+                if ended.poll(0):
+                    break
+                try:
+                    self.current(spec)
+                except OSError as error:  # links in a circle, a full disk: whoever saves next may have mended it
+                    if str(error) not in problems:
+                        LOG.warning("what is saved of %s is not followed: %s", spec.name, error)
+                        problems.add(str(error))
+                    continue
                 version = self._versions.get(spec.identity)
                 if version is not None and not version.reported:
                     version.reported = True
-                    self._report(spec.name, version)
+                    self._report(spec.name, version, ended)
                     self._compile(version.files)
             if ended.poll(LOOK_SECONDS * 1000):
-                LOG.info("process %d is gone: functions run as they were deployed", sources.process)
-                if self._sources is sources:
-                    self.switch_off()
+                with self._lock:
+                    if self._sources is sources:
+                        LOG.info("process %d is gone: functions run as they were deployed", sources.process)
+                        self.switch_off()
         os.close(process)
 
-    def _report(self, function: str, version: _Version) -> None:
-        error = self._pool.prepare(version.spec).result()
+    def _report(self, function: str, version: _Version, ended: select.poll) -> None:
+        """Nothing when the process is gone first: what waits for its debugger would never start."""
+        prepared = self._pool.prepare(version.spec)
+        while not concurrent.futures.wait([prepared], LOOK_SECONDS).done:
+            if ended.poll(0):
+                return
+        error = prepared.result()
         took = time.monotonic() - version.seen_at
         report = {
             "function": function,

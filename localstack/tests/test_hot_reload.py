@@ -9,7 +9,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from stack import archive, eventually
+from stack import archive, eventually, free_ports
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,9 +56,9 @@ class Project:
     def ask(self, method: str, **document: Any) -> Any:
         return self.stack.request(method, "/_lambda/hot-reload", port=self.stack.port, body=json.dumps(document))
 
-    def switch_on(self, process: int) -> None:
+    def switch_on(self, process: int, **document: Any) -> None:
         functions, layers = {"hot": str(self.package)}, {self.layer_arn: str(self.layer)}
-        assert self.ask("PUT", process=process, functions=functions, layers=layers).json()["on"]
+        assert self.ask("PUT", process=process, functions=functions, layers=layers, **document).json()["on"]
 
     def reports(self) -> list[dict[str, Any]]:
         return self.ask("GET").json()["reports"]
@@ -163,6 +163,29 @@ def test_it_ends_with_the_process_that_asked_for_it(project: Project):
         editor.kill()  # not waited for yet: as good as gone
         eventually(lambda: not project.ask("GET").json()["on"], "it is switched off")
         assert project.invoke() == ["deployed", "deployed"]
+
+
+def test_it_ends_with_its_process_though_nobody_attached_to_what_is_debugged(project: Project, tmp_path: Path):
+    (tmp_path / "debugpy.py").write_text("import time\nlisten = lambda *_, **__: None\nwait_for_client = lambda: time.sleep(600)")
+    with subprocess.Popen(["sleep", "60"]) as editor:
+        project.switch_on(editor.pid, debuggers={"hot": {"port": free_ports(1)[0], "path": str(tmp_path), "wait": True}})
+        eventually(lambda: [each["state"] for each in project.stack.environments("hot")] == ["starting"], "its environment waits")
+        editor.kill()
+        eventually(lambda: not project.ask("GET").json()["on"], "it is switched off")
+        assert project.invoke() == ["deployed", "deployed"]
+
+
+def test_it_ends_with_its_process_though_the_sources_cannot_be_read(project: Project):
+    loop = project.package / "loop"
+    with subprocess.Popen(["sleep", "60"]) as editor:
+        project.switch_on(editor.pid)
+        loop.symlink_to(loop)
+        try:
+            eventually(lambda: "Too many levels of symbolic links" in project.stack.log.read_text(), "it is seen")
+            editor.kill()
+            eventually(lambda: not project.ask("GET").json()["on"], "it is switched off")
+        finally:
+            loop.unlink()
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import ast
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
@@ -18,10 +19,10 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 from harness import CODE, Harness, fork_server, fresh_interpreter, left_over, payload
-from stack import eventually
+from stack import eventually, free_ports
 
 import lambda_environments
-from lambda_environments import Invocation, PoolLimits, PoolSaturatedError
+from lambda_environments import Debugger, Invocation, PoolLimits, PoolSaturatedError
 from lambda_environments.fork_server import ForkServer
 from lambda_environments.spawn import FreshInterpreter
 
@@ -251,6 +252,41 @@ def test_a_new_revision_gets_new_environments_and_the_old_ones_finish_first(harn
     eventually(lambda: [each["retired"] for each in harness.environments()] == [False], "the old environment is gone")
     assert harness.invoke(old).function_error is None, "an invocation that was late still runs"
     eventually(lambda: len(harness.environments()) == 1, "and leaves nothing behind")
+
+
+def test_what_waits_for_a_debugger_ends_with_its_revision(harness: Harness, tmp_path: Path):
+    stand_in = tmp_path / "debugger" / "debugpy.py"
+    stand_in.parent.mkdir()
+    stand_in.write_text(textwrap.dedent(DEBUGGER))
+    (port,) = free_ports(1)
+    spec = harness.spec(forkable=False, debugger=Debugger(port, stand_in.parent, wait=True))
+    waiting, prepared = harness.start(spec), harness.pool.prepare(spec)
+    eventually(lambda: listens(port), "it waits for a debugger")
+    harness.pool.retire(spec.identity)
+    with pytest.raises(PoolSaturatedError, match="debugs"):
+        waiting.result(10)
+    assert prepared.result(10) is None
+    eventually(lambda: harness.environments() == [], "it is gone")
+    assert not listens(port)
+    with pytest.raises(PoolSaturatedError, match="debugs"):
+        harness.invoke(spec)
+
+
+DEBUGGER = """
+    import socket, time
+
+    def listen(address, in_process_debug_adapter):
+        global server
+        server = socket.create_server(address)
+
+    def wait_for_client():
+        time.sleep(600)
+"""
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
 
 
 def test_closing_refuses_what_no_process_has_read(tmp_path: Path, spawner: SpawnStrategy):
