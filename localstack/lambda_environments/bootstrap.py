@@ -280,21 +280,56 @@ class Forking:
             if not message:  # the pool has closed it
                 os._exit(0)
             try:
-                pid = _fork_detached()
+                forked = self._fork_detached()
             except OSError:
-                pid = -1
-            if pid == 0:
+                forked = False
+            if forked is None:
                 order = descriptors.pop(0)
                 self._become_another(descriptors.pop(0))
                 with open(order, "rb") as file:
                     return json.loads(file.read()), descriptors
             for descriptor in descriptors:
                 os.close(descriptor)
-            self._control.send(json.dumps({"pid": pid}).encode())
+            if not forked:
+                self._tell(-1)
+
+    def _fork_detached(self) -> bool | None:
+        """Fork a process that becomes the pool's child, whatever becomes of this one: None in it, here whether it has told its number.
+
+        It tells that itself: if this process died in between, the pool would start another in its place, and know nothing of it.
+        """
+        told, tell = os.pipe()
+        between = os.fork()
+        if between == 0:
+            between = os.getpid()
+            try:
+                pid = os.fork()
+            except OSError:
+                os._exit(1)
+            if pid:
+                os._exit(0)
+            os.setsid()
+            while os.getppid() == between:  # until the pool can wait for this process
+                os.sched_yield()
+            try:
+                self._tell(os.getpid())
+            except OSError:  # the pool has closed it
+                os._exit(0)
+            os.write(tell, b"1")
+            os.close(tell)
+            os.close(told)  # not before: who forked this process may be gone
+            return None
+        os.close(tell)
+        has_told = bool(os.read(told, 1))  # before the next one is forked: the pool goes by their order
+        os.close(told)
+        os.waitpid(between, 0)
+        return has_told
+
+    def _tell(self, pid: int) -> None:
+        self._control.send(json.dumps({"pid": pid}).encode())
 
     def _become_another(self, output: int) -> None:
-        """A session, a life, an output of its own."""
-        os.setsid()
+        """A life, an output of its own."""
         tied = tie_life_to(self._lifeline)
         os.dup2(tied, self._tied, inheritable=False)
         os.close(tied)
@@ -302,28 +337,6 @@ class Forking:
         os.dup2(output, 1)
         os.dup2(output, 2)
         os.close(output)
-
-
-def _fork_detached() -> int:
-    """Fork a process that becomes the pool's child, whatever becomes of this one: 0 in it, its number here, -1 if it cannot be."""
-    number, tell = os.pipe()
-    between = os.fork()
-    if between == 0:
-        try:
-            pid = os.fork()
-        except OSError:
-            os._exit(1)
-        if pid:
-            os.write(tell, b"%d" % pid)
-            os._exit(0)
-        os.close(tell)
-        os.close(number)
-        return 0
-    os.close(tell)
-    pid = int(os.read(number, 20) or -1)
-    os.close(number)
-    os.waitpid(between, 0)  # from here on the pool can wait for the new process
-    return pid
 
 
 class Process:

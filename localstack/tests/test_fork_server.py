@@ -211,6 +211,13 @@ def test_environments_outlive_their_template_and_the_next_one_gets_another(harne
     assert payload(harness.invoke(spec))["pid"] in (first["pid"], second["pid"])
 
 
+def test_a_template_that_ends_as_soon_as_it_has_forked_leaves_nothing_unknown(harness: Harness):
+    code = "import os\nos.register_at_fork(after_in_parent=lambda: os._exit(1))\n" + textwrap.dedent(CODE)
+    pid = payload(harness.invoke(harness.spec(code=code)))
+    assert ways(harness) == ["fork"]
+    assert [each["pid"] for each in harness.environments()] == [pid]
+
+
 @templates(idle_seconds=0.2)
 def test_a_template_that_nothing_was_forked_from_for_long_is_ended(harness: Harness):
     spec = harness.spec()
