@@ -7,6 +7,7 @@ import logging
 import os
 import secrets
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -175,6 +176,7 @@ class ExecutionEnvironment:
             self._process.kill()
         elif not self._buried:
             self._start.cancel()
+            self._settle(-signal.SIGKILL)
             self._bury()
 
     def check_memory(self) -> None:
@@ -326,19 +328,26 @@ class ExecutionEnvironment:
 
     def _conclude(self, status: int) -> None:
         self._output.drain()
-        request_id = self._in_hand.pending.invocation.request_id if self._in_hand else ""
         if self.state is State.STARTING:
             self._output.write(f"INIT_REPORT Status: error Error: {outcomes.describe_exit(status)}")
             self._fail_start(lambda request_id: outcomes.exited(request_id, status))
-        elif self._in_hand is not None and self._in_hand.unread and not self._in_hand.answered:
-            self._in_hand.answered = True
+        self._settle(status)
+        self._bury()
+
+    def _settle(self, status: int) -> None:
+        """What is in hand was not begun, or ends without the process's answer."""
+        hand = self._in_hand
+        if hand is None or hand.answered:
+            return
+        request_id = hand.pending.invocation.request_id
+        if hand.unread:
+            hand.answered = True
             self._output.write(f"RequestId: {request_id} not begun here: the environment had ended")
-            self._owner.not_begun(self, self._in_hand.pending)
-        elif self._in_hand is not None and not self._in_hand.answered:
+            self._owner.not_begun(self, hand.pending)
+        else:
             self._output.flush_partial()
             self._output.write(f"RequestId: {request_id} Error: Runtime exited with error: {outcomes.describe_exit(status)}")
             self._finish(outcomes.exited(request_id, status), failed=True)
-        self._bury()
 
     def _timed_out(self) -> None:
         if self._in_hand is not None and not self._in_hand.answered:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 import contextlib
 import os
 import signal
@@ -29,7 +30,7 @@ from lambda_environments.spawn import FreshInterpreter
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from lambda_environments.spawn import SpawnStrategy
+    from lambda_environments.spawn import EnvironmentProcess, Launch, SpawnStrategy
 
 
 @pytest.fixture(params=[fork_server, fresh_interpreter], ids=["fork", "fresh"])
@@ -299,6 +300,27 @@ def test_closing_refuses_what_no_process_has_read(tmp_path: Path, spawner: Spawn
         eventually(lambda: harness.environments()[0]["state"] == "busy", "it is handed to the one that does not read")
     with pytest.raises(PoolSaturatedError, match="shut down"):
         unread.result(10)
+
+
+def test_closing_answers_what_runs_in_a_process_whose_number_is_not_told_yet(
+    tmp_path: Path, spawner: SpawnStrategy, monkeypatch: pytest.MonkeyPatch
+):
+    harness = Harness(tmp_path, PoolLimits(drain_seconds=0.1), spawner)
+    spawn = spawner.spawn
+
+    async def slowly(launch: Launch) -> EnvironmentProcess:
+        process = await spawn(launch)
+        try:
+            await asyncio.sleep(600)
+        finally:
+            process.kill()
+            process.reap()
+        return process
+
+    monkeypatch.setattr(spawner, "spawn", slowly)
+    with contextlib.closing(harness.pool):
+        running = harness.held(harness.spec())
+    assert payload(running.future.result(10))["errorType"] == "Runtime.ExitError"
 
 
 def test_lines_are_logged_whole_in_order_and_without_an_end_of_line(harness: Harness):
