@@ -22,7 +22,7 @@ from lambda_environments.model import FunctionSpec, Invocation, InvocationResult
 from lambda_environments.output import OutputPipe
 from lambda_environments.runtime_api import RuntimeApiConnection
 from lambda_environments.sandbox import scratch_name
-from lambda_environments.spawn import EnvironmentProcess, Launch, SpawnStrategy
+from lambda_environments.spawn import EnvironmentProcess, Launch, SpawnStrategy, kill_detached
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+LOG_STREAM = "AWS_LAMBDA_LOG_STREAM_NAME"
 PATH = "/usr/local/bin:/usr/bin:/bin"
 
 
@@ -282,7 +283,7 @@ class ExecutionEnvironment:
         directories = {name: str(scratch) for name in ("HOME", "TMPDIR") if name not in spec.environment}
         rules, scratch_dir = self._settings.sandbox, self._settings.scratch_dir
         sandbox = rules.of_function(spec, self._settings.runtime_dir, scratch.parent) if rules else None
-        session = {"AWS_LAMBDA_LOG_STREAM_NAME": self.log_stream, "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{port}"}
+        session = {LOG_STREAM: self.log_stream, "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{port}"}
         return Launch(
             spec=spec,
             runtime_dir=self._settings.runtime_dir,
@@ -323,6 +324,7 @@ class ExecutionEnvironment:
         assert self._process is not None
         self._loop.remove_reader(self._process.fileno())
         status = self._process.reap()
+        kill_detached(f"{LOG_STREAM}={self.log_stream}")
         # The kernel closed the connections first; their loss is noticed in this turn of the loop and told in the next.
         self._loop.call_soon(self._loop.call_soon, self._conclude, status)
 

@@ -96,7 +96,7 @@ class EnvironmentProcess:
 _living: set[int] = set()
 """Process groups whose leader was not reaped yet."""
 _left_behind: set[int] = set()
-"""Process groups whose leader was reaped: what it started was killed with it, and is this process's to reap if it is a subreaper."""
+"""Process groups of what ended environments had started: it was killed with them, and is this process's to reap if it is a subreaper."""
 
 
 def reap_adopted() -> None:
@@ -107,6 +107,27 @@ def reap_adopted() -> None:
                 if ended.si_pid == leader:
                     break
                 os.waitid(os.P_PID, ended.si_pid, os.WEXITED | os.WNOHANG)
+
+
+def kill_detached(variable: str) -> None:
+    """Kill what an ended environment had started in sessions of its own: such a program is a subreaper's child by now, and was given
+    this variable, which nothing else was but what is forked from a template.
+    """
+    for children in Path("/proc/self/task").glob("*/children"):
+        with contextlib.suppress(OSError):  # the thread has ended
+            for pid in map(int, children.read_text().split()):
+                if pid not in _living:
+                    _kill_if_given(pid, variable)
+
+
+def _kill_if_given(pid: int, variable: str) -> None:
+    process = Path(f"/proc/{pid}")
+    with contextlib.suppress(OSError):  # it has ended
+        forked = os.fsencode(BOOTSTRAP) in (process / "cmdline").read_bytes().split(b"\0")
+        if not forked and os.fsencode(variable) in (process / "environ").read_bytes().split(b"\0"):
+            group = os.getpgid(pid)
+            os.killpg(group, signal.SIGKILL)
+            _left_behind.add(group)
 
 
 def reap_left_behind() -> bool:

@@ -219,6 +219,25 @@ def test_what_a_function_started_ends_with_it(harness: Harness):
     eventually(lambda: ended(child), "the child is gone")
 
 
+def test_what_a_function_started_in_a_session_of_its_own_ends_with_it_and_nothing_else_does(harness: Harness):
+    code = """
+        import os, subprocess
+
+        def handler(event, context):
+            if event:
+                os._exit(1)
+            return subprocess.Popen(["sleep", "60"], start_new_session=True).pid
+    """
+    spec, other = harness.spec(code=code), harness.spec("other", code=code)
+    with subprocess.Popen(["sleep", "60"], start_new_session=True) as own:
+        child, others = payload(harness.invoke(spec)), payload(harness.invoke(other))
+        harness.invoke(spec, {"exit": 1})
+        eventually(lambda: not psutil.pid_exists(child), "the child is gone, and waited for")
+        assert own.poll() is None
+        assert psutil.pid_exists(others)
+        own.kill()
+
+
 def test_what_ends_after_its_parent_is_waited_for_while_its_environment_lives(harness: Harness):
     code = """
         import os, subprocess
