@@ -163,7 +163,7 @@ def test_layers_are_built_as_make_builds_them():
 
     made = recipe(PROJECT / "Makefile", "-r")
     in_image = recipe(composition.DOCKERFILES / "operations.Dockerfile", "-r")
-    of_place = {"--quiet", "$(BIN)/python", "$(LAYERS)/$*/python", ".venv/bin/python", ".build/layers/$layer/python"}
+    of_place = {"--quiet", "$(BIN)/python", "$(LAYERS)/$*.unfinished/python", ".venv/bin/python", ".build/layers/$layer/python"}
     assert set(made) - of_place == set(in_image) - of_place
 
 
