@@ -16,6 +16,7 @@ import importlib
 import importlib.util
 import json
 import os
+import resource
 import select
 import signal
 import socket
@@ -26,6 +27,7 @@ from typing import TYPE_CHECKING, Any, Self
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+DESCRIPTORS = 1024  # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 F_SETSIG = 10
 MESSAGE_BYTES = 262_144
 DEBUGGER_LOOK_SECONDS = 0.1
@@ -343,6 +345,9 @@ class Process:
     """What this process becomes: first the base of many functions, perhaps, then the template of one, or straight its environment."""
 
     def __init__(self, lifeline: int, control: int, order: dict[str, Any]) -> None:
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if most == resource.RLIM_INFINITY or most > DESCRIPTORS:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (DESCRIPTORS, DESCRIPTORS))
         self._lifeline = lifeline
         self._tied = tie_life_to(lifeline)
         self._control = control

@@ -31,11 +31,13 @@ class ProcessRuntimeExecutorPlugin(RuntimeExecutorPlugin):  # type: ignore[misc]
 @hooks.on_infra_start(priority=BEFORE_DNS)  # type: ignore[untyped-decorator]
 def configure() -> None:
     """Before anything listens."""
+    from localstack_process_runtime.descriptors import allow_many  # noqa: PLC0415
     from localstack_process_runtime.loopback import bind_to_named_interface  # noqa: PLC0415
     from localstack_process_runtime.memory import hold_data_files_once, use_one_arena  # noqa: PLC0415
     from localstack_process_runtime.settings import get_settings  # noqa: PLC0415
 
     get_settings()
+    allow_many()
     use_one_arena()
     hold_data_files_once()
     bind_to_named_interface()
