@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import time
 from collections import deque
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from lambda_environments.spawn import EnvironmentProcess, SpawnStrategy
 
+LOG = logging.getLogger(__name__)
 WATCH_SECONDS = 0.025  # how far a function can get beyond its memory before it is seen; reading it costs 3 us
 REST_SECONDS = 0.5
 SHUT_DOWN = "the pool shut down"
@@ -114,10 +116,10 @@ class EnvironmentPool:
         slot = self._slot(spec)
         if any(environment.state in (State.IDLE, State.BUSY) for environment in slot.environments):
             return None
+        if not slot.starting and not self._start(slot):
+            return None
         expected: asyncio.Future[bytes | None] = self._loop.create_future()
         slot.expecting.append(expected)
-        if not slot.starting:
-            self._start(slot)
         return await expected
 
     def put_aside(self, identity: str) -> None:
@@ -294,16 +296,22 @@ class EnvironmentPool:
             if slot not in self._blocked:
                 self._blocked.append(slot)
             return False
-        self._start(slot)
-        return True
+        return self._start(slot)
 
-    def _start(self, slot: _Slot) -> None:
+    def _start(self, slot: _Slot) -> bool:
+        """False where the system has nothing left for another: what waits for it gets one that is there, or gives up in its time."""
         if self._count >= self.limits.total and not slot.environments:
             self._evict(slot)
+        try:
+            environment = ExecutionEnvironment(slot.spec, self, self._spawner, self._settings)
+        except OSError as error:
+            LOG.warning("no environment can be started for %s: %s", slot.spec.name, error)
+            return False
         self._count += 1
         self._empty.clear()
         slot.starting += 1
-        slot.environments.add(ExecutionEnvironment(slot.spec, self, self._spawner, self._settings))
+        slot.environments.add(environment)
+        return True
 
     def _evict(self, claimant: _Slot) -> bool:
         """End the environment, of another function, that has idled longest."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import asyncio
 import contextlib
+import errno
 import os
 import signal
 import socket
@@ -14,6 +15,7 @@ import textwrap
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -483,3 +485,20 @@ def test_a_warm_invocation_takes_a_few_milliseconds_at_most(harness: Harness):
         harness.invoke(spec)
         times.append(time.perf_counter() - started)
     assert min(times) < 0.005, "what it takes; all else is the machine's"
+
+
+@limited(queue_seconds=0.5)
+def test_whoever_comes_while_no_descriptor_is_left_is_refused_in_time_and_served_afterwards(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+):
+    def none_left(*_: object) -> None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    spec = harness.spec()
+    with monkeypatch.context() as exhausted:
+        exhausted.setattr("lambda_environments.environment.OutputPipe", none_left)
+        with pytest.raises(PoolSaturatedError):
+            harness.invoke(spec)
+    monkeypatch.setattr(harness.pool.pool, "limits", replace(harness.pool.pool.limits, queue_seconds=30))
+    assert harness.invoke(spec).function_error is None
+    assert harness.queued(spec.name) == 0
