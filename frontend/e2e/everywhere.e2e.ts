@@ -9,6 +9,9 @@ async function axe(page: Page, what: string): Promise<void> {
   for (const theme of ['light', 'dark'] as const) {
     await page.emulateMedia({ colorScheme: theme, reducedMotion: 'reduce' })
     await expect(page.locator('html')).toHaveAttribute('data-theme', theme)
+    // Colours are on their way from one theme to the other for a frame or two.
+    await page.evaluate(() => new Promise<void>((done) => requestAnimationFrame(() => requestAnimationFrame(() => done()))))
+    await expect.poll(() => page.evaluate(() => document.getAnimations().filter((each) => each instanceof CSSTransition).length)).toBe(0)
     // No frames here, hence its quicker mode.
     const builder = new AxeBuilder({ page }).setLegacyMode()
     // The theme changes colours and nothing else.

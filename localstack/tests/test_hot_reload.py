@@ -169,8 +169,10 @@ def test_it_ends_with_its_process_though_nobody_attached_to_what_is_debugged(pro
     (tmp_path / "debugpy.py").write_text("import time\nlisten = lambda *_, **__: None\nwait_for_client = lambda: time.sleep(600)")
     with subprocess.Popen(["sleep", "60"]) as editor:
         project.switch_on(editor.pid, debuggers={"hot": {"port": free_ports(1)[0], "path": str(tmp_path), "wait": True}})
-        eventually(lambda: [each["state"] for each in project.stack.environments("hot")] == ["starting"], "its environment waits")
-        editor.kill()
+        try:  # beside one as deployed, perhaps, that was about to idle when it was put aside
+            eventually(lambda: "starting" in [each["state"] for each in project.stack.environments("hot")], "its environment waits")
+        finally:
+            editor.kill()
         eventually(lambda: not project.ask("GET").json()["on"], "it is switched off")
         assert project.invoke() == ["deployed", "deployed"]
 
